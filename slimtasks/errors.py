@@ -1,0 +1,47 @@
+"""The errors that a user may see.
+
+SlimError            what happened, and what to do next
+├── SpecError        mistakes in image.yaml, image.toml or pyproject.toml, all at once
+├── EngineError      the container engine refused, failed or cannot be reached
+├── BuildError       a Dockerfile build or a bootstrap failed
+├── WorkloadError    a step of the workload failed
+└── IncompleteTrace  the trace may have missed something
+"""
+
+from __future__ import annotations
+
+
+class SlimError(Exception):
+    """`what` happened (with file, line, key where there are any), and `hint`: what to do next."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  -> {self.hint}" if self.hint else self.what
+
+
+class SpecError(SlimError):
+    """Mistakes in a spec; `what` has one line for each."""
+
+
+class EngineError(SlimError):
+    """The container engine refused, failed or cannot be reached."""
+
+
+class BuildError(SlimError):
+    """A Dockerfile build or a bootstrap failed."""
+
+
+class WorkloadError(SlimError):
+    """A step of the workload failed; `step` is its 1-based number and kind, as in 'step 2 (http)'."""
+
+    def __init__(self, what: str, hint: str = "", *, step: str = "") -> None:
+        super().__init__(what, hint)
+        self.step = step
+
+
+class IncompleteTrace(SlimError):
+    """The trace may have missed something, so nothing was kept of it."""

@@ -1,0 +1,38 @@
+"""Digests of what a task depends on, equal on every machine for equal meaning."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+_PLACES = frozenset({"where", "file", "folder"})
+"""Fields that tell where something was written: they change when a comment above it does."""
+
+
+def essence(value: Any) -> Any:
+    """`value` as plain JSON data, less the places where its parts were written."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: essence(getattr(value, f.name)) for f in fields(value) if f.name not in _PLACES}
+    if isinstance(value, (tuple, list)):
+        return [essence(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): essence(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def digest_of(*values: Any) -> str:
+    """The sha256, in hex, of the values' essence."""
+    text = json.dumps([essence(value) for value in values], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """The sha256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,247 @@
+"""What the stages tell each other: frozen records, written as JSON lines.
+
+Names that are not UTF-8 travel as surrogate escapes. A field that has its default value is left out
+of its line, so that lines stay short and new fields do not change old files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, Literal, NewType, TypeVar
+
+ImagePath = NewType("ImagePath", str)
+"""A path in an image: absolute, normalised, `/` for the root; symlinks in it are not resolved."""
+
+FileType = Literal["file", "dir", "link", "fifo", "char", "block"]
+
+
+@dataclass(frozen=True)
+class Elf:
+    """The dynamic section of an ELF file (elf(5)), as far as ld.so reads it."""
+
+    machine: int = 0  # e_machine
+    bits: int = 64
+    interpreter: str = ""  # PT_INTERP
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()  # split at ':', $ORIGIN not expanded
+    runpath: tuple[str, ...] = ()
+    cancels: bool = False  # imports pthread_cancel or pthread_exit, for which glibc loads libgcc_s
+    dlopens: bool = False  # imports dlopen or dlmopen
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One path of an image's file tree."""
+
+    path: ImagePath
+    type: FileType
+    mode: int  # permission bits with setuid, setgid, sticky
+    uid: int = 0
+    gid: int = 0
+    size: int = 0  # bytes; 0 for all but files
+    mtime: int = 0  # seconds since 1970
+    target: str = ""  # of a symlink, as stored
+    hardlink: str = ""  # the first name of the same inode in sorted order; empty for that first name
+    device: tuple[int, ...] = ()  # (major, minor) of char and block
+    digest: str = ""  # sha256 of a file's content, hex
+    xattrs: tuple[tuple[str, str], ...] = ()  # (name, value in hex), sorted; POSIX ACLs are system.posix_acl_*
+    layer: int = 0  # index of the layer that wrote it last
+    package: str = ""  # who owns it, as in 'deb/libc6'; empty where nobody does
+    elf: Elf | None = None
+    script: str = ""  # what follows '#!' in a file's first line
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package of the distribution's database."""
+
+    name: str  # with its type: 'deb/libc6'
+    version: str
+    architecture: str = ""
+    source: str = ""  # name of the source package
+    depends: tuple[tuple[str, ...], ...] = ()  # names without type: all of these, of each any one
+    paths: tuple[ImagePath, ...] = ()  # what its file list names, after diversions
+    provides: tuple[str, ...] = ()  # virtual packages, names without type
+    essential: bool = False
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the fat image, and what its history says of it."""
+
+    diff_id: str  # 'sha256:...'
+    created_by: str = ""
+
+
+@dataclass(frozen=True)
+class Fat:
+    """The image that gets slimmed (build/<n>/fat.json)."""
+
+    id: str  # what the engine calls it
+    config_digest: str
+    tree_digest: str  # of (path, type, mode, owner, target, content) of every path but caches and logs
+    size: int  # sum of the layers' file contents, bytes
+    config: dict[str, Any]  # the image config (OCI image-spec, config.md), as the engine gave it
+    layers: tuple[Layer, ...]
+    whole: bool = False  # every file is wanted: the image was made to be shipped as it is (from.stdout)
+
+
+@dataclass(frozen=True)
+class Access:
+    """One path that the traced run used, in one of the ways below.
+
+    how: exec, open, list (a directory that was opened), look (stat, access, readlink), write (opened only
+    for writing, created, renamed or unlinked), miss (a lookup that failed), bind (a socket or other
+    node made there).
+    """
+
+    path: ImagePath  # the string that was asked, made absolute, or the resolved path, as the source gives it
+    how: str
+    source: str  # fanotify | strace | ...
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a path stays: a word of the design's table, and by whom."""
+
+    kind: str  # traced | asked | needed | own | kept | metadata
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One path that stays, and why."""
+
+    path: ImagePath
+    reasons: tuple[Reason, ...]
+    content: str = ""  # where it is not the fat image's: the text to write instead (metadata)
+    target: str = ""  # of a symlink, where it is not the fat image's
+    source: ImagePath = ImagePath("")  # the fat image's path, where it is another one (moved by final.base)
+
+
+@dataclass(frozen=True)
+class SlimLayer:
+    """One layer of the slim image; its tar is build/layers/<diff ID without 'sha256:'>.tar."""
+
+    diff_id: str
+    name: str  # root | infrastructure | application | customisation
+    size: int  # of the tar, bytes
+    content_size: int  # of the files in it, bytes; hardlinks once
+    files: int
+
+
+@dataclass(frozen=True)
+class SlimImage:
+    """A finished image (build/<n>/image.json)."""
+
+    id: str  # what the engine calls it
+    config_digest: str
+    manifest_digest: str
+    size: int  # sum of the layers' file contents, bytes
+    files: int
+    layers: tuple[SlimLayer, ...]
+    tags: tuple[str, ...]
+    platform: str  # 'linux/amd64'
+
+
+R = TypeVar("R")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """The record's fields, less those that have their default."""
+    result = {}
+    for name, default in _defaults(record.__class__):
+        value = getattr(record, name)
+        if value is default or value == default:
+            continue
+        if hasattr(value, "__dataclass_fields__"):
+            value = to_json(value)
+        elif isinstance(value, tuple) and value and hasattr(value[0], "__dataclass_fields__"):
+            value = [to_json(item) for item in value]
+        result[name] = value
+    return result
+
+
+_NESTED: dict[tuple[type, str], type] = {
+    (Entry, "elf"): Elf,
+    (Selected, "reasons"): Reason,
+    (Fat, "layers"): Layer,
+    (SlimImage, "layers"): SlimLayer,
+}
+
+
+def from_json(kind: type[R], data: dict[str, Any]) -> R:
+    """The record that `to_json` wrote."""
+    for name, value in data.items():
+        nested = _NESTED.get((kind, name))
+        if isinstance(value, list):
+            items = (from_json(nested, item) if nested else _frozen(item) for item in value)
+            data[name] = tuple(items)
+        elif nested and isinstance(value, dict):
+            data[name] = from_json(nested, value)
+    return kind(**data)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+@cache
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in fields(kind))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Opens `path` for writing so that it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Writes a record, or plain data, as indented JSON with sorted keys."""
+    if hasattr(data, "__dataclass_fields__"):
+        data = to_json(data)
+    with whole_file(path) as file:
+        file.write(json.dumps(data, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def write_lines(path: Path, header: dict[str, Any], records: Iterable[Any]) -> None:
+    """Writes a header line and then a line for each record."""
+    encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+    with whole_file(path) as file:
+        file.write(encode(header).encode() + b"\n")
+        for record in records:
+            file.write(encode(to_json(record)).encode() + b"\n")
+
+
+def read_lines(path: Path, kind: type[R]) -> tuple[dict[str, Any], Iterator[R]]:
+    """The header, and the records one by one."""
+    file = path.open("rb")
+    header = json.loads(file.readline())
+
+    def records() -> Iterator[R]:
+        with file:
+            for line in file:
+                yield from_json(kind, json.loads(line))
+
+    return header, records()

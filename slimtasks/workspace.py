@@ -1,0 +1,113 @@
+"""Names every file that the stages write: the only place where such a path is made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The files of one image, all below build/<name>."""
+
+    folder: Path
+
+    @property
+    def base(self) -> Path:
+        return self.folder / "base.json"
+
+    @property
+    def fat(self) -> Path:
+        return self.folder / "fat.json"
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / "inventory.jsonl"
+
+    @property
+    def packages(self) -> Path:
+        return self.folder / "packages.jsonl"
+
+    @property
+    def captured(self) -> Path:
+        """The small files of the fat image that selection reads: package database, ld.so.cache, ..."""
+        return self.folder / "captured.tar"
+
+    @property
+    def trace(self) -> Path:
+        return self.folder / "trace.jsonl"
+
+    @property
+    def selection(self) -> Path:
+        return self.folder / "selection.jsonl"
+
+    @property
+    def layers(self) -> Path:
+        return self.folder / "layers.json"
+
+    @property
+    def context(self) -> Path:
+        return self.folder / "context.tar"
+
+    @property
+    def archive(self) -> Path:
+        return self.folder / "image.tar"
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "image.json"
+
+    @property
+    def verify(self) -> Path:
+        return self.folder / "verify.json"
+
+    @property
+    def costs(self) -> Path:
+        """Seconds of each stage's last run; in nobody's input."""
+        return self.folder / "costs.json"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A checkout; `root` may be relative, as doit wants its paths."""
+
+    root: Path
+
+    @property
+    def build(self) -> Path:
+        return self.root / "build"
+
+    @property
+    def trace_store(self) -> Path:
+        return self.build / "traces"
+
+    @property
+    def layer_store(self) -> Path:
+        return self.build / "layers"
+
+    @property
+    def scratch(self) -> Path:
+        """For what must not outlive a run; emptied of what dead runs left when a run begins."""
+        return self.build / "scratch"
+
+    @property
+    def report(self) -> Path:
+        return self.build / "report.json"
+
+    @property
+    def spec_cache(self) -> Path:
+        return self.build / "specs.pickle"
+
+    @property
+    def lock(self) -> Path:
+        return self.build / "lock"
+
+    def image(self, name: str) -> ImageFiles:
+        return ImageFiles(self.build / name)
+
+    def scratch_folder(self) -> Path:
+        """This run's own folder below `scratch`."""
+        folder = self.scratch / str(os.getpid())
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
