@@ -1,0 +1,133 @@
+"""Which files a Dockerfile build is sent, as .dockerignore says.
+
+https://docs.docker.com/build/concepts/context/#dockerignore-files; how patterns match is moby/patternmatcher's
+(anchored at the root, unlike .gitignore's), so that both engines and this agree.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimtasks.spec.model import Image
+from slimtasks.spec.sources import SPEC_NAMES
+
+
+def context_files(image: Image) -> tuple[tuple[str, Path], ...]:
+    """(name in the context, path) of every file and symlink that a build of the image is sent, sorted by name.
+
+    Symlinks are not followed. The image's own spec is never sent; its Dockerfile always is, under
+    `dockerfile_name`. Empty where the image is not built from a Dockerfile.
+    """
+    context, dockerfile = image.source.context, image.source.dockerfile
+    if context is None or dockerfile is None:
+        return ()
+    specs = {image.folder / name for name in SPEC_NAMES}
+    files = {name: path for name, path, folder in _walk(context, dockerfile) if not folder and path not in specs}
+    files[dockerfile_name(context, dockerfile)] = dockerfile
+    return tuple(sorted(files.items()))
+
+
+def context_folders(image: Image) -> tuple[tuple[str, Path], ...]:
+    """The same for the folders, which carry a mode and may be empty."""
+    context, dockerfile = image.source.context, image.source.dockerfile
+    if context is None or dockerfile is None:
+        return ()
+    return tuple(sorted((name, path) for name, path, folder in _walk(context, dockerfile) if folder))
+
+
+def dockerfile_name(context: Path, dockerfile: Path) -> str:
+    """The Dockerfile's name in the context; a name of its own for one that lies outside."""
+    if dockerfile.is_relative_to(context):
+        return dockerfile.relative_to(context).as_posix()
+    return f".dockerfile.{dockerfile.name}"
+
+
+def ignore_file(context: Path, dockerfile: Path) -> Path | None:
+    """The file with the rules: the one named after the Dockerfile, beside it, wins, as in BuildKit."""
+    for path in (dockerfile.with_name(dockerfile.name + ".dockerignore"), context / ".dockerignore"):
+        if path.is_file():
+            return path
+    return None
+
+
+@dataclass(frozen=True)
+class IgnoreRules:
+    """The rules of a .dockerignore, in order: (pattern, whether it brings back)."""
+
+    rules: tuple[tuple[re.Pattern[str], bool], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> IgnoreRules:
+        rules = []
+        for line in text.splitlines():
+            pattern = line.strip()
+            back = pattern.startswith("!")
+            pattern = pattern[1:].strip() if back else pattern
+            if line.startswith("#") or not pattern:
+                continue
+            pattern = posixpath.normpath(pattern).lstrip("/")
+            if pattern and pattern != ".":
+                rules.append((_compiled(pattern), back))
+        return cls(tuple(rules))
+
+    def ignores(self, name: str) -> bool:
+        """Whether a path is left out: the last rule that matches it or one of its parents decides."""
+        parts = name.split("/")
+        paths = ["/".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
+        for pattern, back in reversed(self.rules):
+            if any(map(pattern.fullmatch, paths)):
+                return not back
+        return False
+
+    def ignores_all_below(self, folder: str) -> bool:
+        """Whether nothing below the folder can come back, so that it need not be walked."""
+        return not any(back for _, back in self.rules) and self.ignores(folder)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(_regex(pattern), re.DOTALL)
+    except re.error:
+        return re.compile(re.escape(pattern))
+
+
+def _regex(pattern: str) -> str:
+    result, at = "", 0
+    while at < len(pattern):
+        letter = pattern[at]
+        at += 1
+        if letter == "*" and pattern.startswith("*", at):
+            at += 1
+            at += pattern.startswith("/", at)
+            result += ".*" if at == len(pattern) else "(?:.*/)?"
+        elif letter == "*":
+            result += "[^/]*"
+        elif letter == "?":
+            result += "[^/]"
+        elif letter == "\\" and at < len(pattern):
+            result += re.escape(pattern[at])
+            at += 1
+        else:
+            result += letter if letter in "[]^-" else re.escape(letter)
+    return result
+
+
+def _walk(context: Path, dockerfile: Path) -> Iterator[tuple[str, Path, bool]]:
+    """(name, path, whether it is a folder) of all that is sent, less what engines don't take (sockets, fifos)."""
+    path = ignore_file(context, dockerfile)
+    rules = IgnoreRules.parse(path.read_text(encoding="utf-8-sig", errors="surrogateescape")) if path else IgnoreRules()
+    waiting = [(context, "")]
+    while waiting:
+        folder, prefix = waiting.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name, is_folder = prefix + entry.name, entry.is_dir(follow_symlinks=False)
+                if is_folder and not rules.ignores_all_below(name):
+                    waiting.append((Path(entry.path), name + "/"))
+                if not rules.ignores(name) and (is_folder or entry.is_symlink() or entry.is_file()):
+                    yield name, Path(entry.path), is_folder

@@ -1,0 +1,81 @@
+"""What pyproject.toml says of all images: [tool.slimtasks]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimtasks.spec.disk import Disk
+from slimtasks.spec.model import Image
+from slimtasks.spec.reading import Reading
+from slimtasks.spec.rules import with_source
+from slimtasks.spec.shorthand import Longhand
+from slimtasks.spec.steps_file import read_steps
+from slimtasks.spec.support import fitting, without_unsupported
+from slimtasks.spec.toml_tree import read_toml
+from slimtasks.spec.tree import Mapping, Node, Place, Unreadable, changed_map, found, merged
+from slimtasks.spec.validate import validated
+
+_FILE = "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Keys that every image takes where it has none of its own, and the repo's own key `default`."""
+
+    tree: Mapping
+    default: Node | None = None
+
+    def under(self, tree: Mapping, kind: str | None) -> Mapping:
+        """The image's tree, with the defaults that fit its kind where it says nothing."""
+        under = fitting(self.tree, kind)
+        if "tag" in tree.items or "tags" in tree.items:
+            under = changed_map(changed_map(under, ("tag",), None), ("tags",), None)
+        return merged(tree, under)
+
+
+def read_defaults(reading: Reading) -> Defaults:
+    """The defaults; those that are wrong are left out after adding their mistakes."""
+    path = reading.sources.root / _FILE
+    empty = Defaults(Mapping({}, Place(_FILE)))
+    if not reading.sources.exists(path):
+        return empty
+    tree = _table(reading, path)
+    if tree is None:
+        return empty
+    tree = reading.filled(tree)
+    default = tree.items.get("default")
+    if "layers" in tree.items:
+        reading.wrong(tree.keys["layers"], ("layers",), "not supported yet; leave it out")
+    for key in ("default", "layers"):
+        tree = changed_map(tree, (key,), None)
+    before = len(reading.mistakes)
+    tree = without_unsupported(tree, reading.mistakes)
+    _check(reading, tree)
+    return Defaults(tree if len(reading.mistakes) == before else empty.tree, default)
+
+
+def _table(reading: Reading, path: Path) -> Mapping | None:
+    """[tool.slimtasks] with its places in pyproject.toml; None where there is none."""
+    text = reading.text(path)
+    if text is None or "slimtasks" not in text:
+        return None
+    try:
+        whole = read_toml(text, _FILE, only=("tool", "slimtasks"))
+    except Unreadable as error:
+        reading.mistakes.extend(error.mistakes)
+        return None
+    if not isinstance(whole, Mapping):
+        reading.wrong(whole.place, ("tool", "slimtasks"), f"found {found(whole)}; allowed: a table")
+        return None
+    return whole
+
+
+def _check(reading: Reading, tree: Mapping) -> None:
+    """Adds the mistakes of the defaults themselves, which stand there even where no image takes them."""
+    expanding = Longhand(tree, reading.mistakes)
+    tree = Disk(reading.sources, reading.mistakes).resolve(expanding.expand(), reading.sources.root)
+    for key in ("workload", "checks"):
+        read_steps(reading, tree, key)
+        tree = changed_map(tree, (key,), None)
+    validated(with_source(tree), Image, (), reading.mistakes)  # `from` is needed of an image, not of the defaults

@@ -1,0 +1,73 @@
+"""Which declared images an image uses, by their names and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from slimtasks.spec.model import Image
+from slimtasks.spec.steps import Client
+from slimtasks.spec.tree import Loc
+
+_DOCKER_HUB = ("index.docker.io/", "docker.io/")
+
+
+def familiar(reference: str) -> str:
+    """The reference as two writings of one image share it: with its tag, without what the engine adds by itself."""
+    for prefix in (*_DOCKER_HUB, "library/"):
+        reference = reference.removeprefix(prefix)
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else reference + ":latest"
+
+
+class Declared:
+    """The declared images, to be looked up by name or tag."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self.by_name = {image.name: image for image in images}
+        self.by_tag = {familiar(tag): image.name for image in self.by_name.values() for tag in image.tags}
+
+    def name_of(self, reference: str, user: Image) -> str:
+        """The name of the image that `user` means by `reference`; empty for one that is not declared here.
+
+        An image's own name is taken for one of a registry: it cannot be made from itself.
+        """
+        if reference in self.by_name and reference != user.name:
+            return reference
+        return self.by_tag.get(familiar(reference), "")
+
+
+def written_references(image: Image, dockerfile_names: Sequence[str]) -> Iterator[tuple[Loc, str]]:
+    """(place in the spec, image named there) for every image that the spec or its Dockerfile names."""
+    if image.source.image:
+        yield ("from", "image"), image.source.image
+    if image.final.base != "scratch":
+        yield ("final", "base"), image.final.base
+    for key, steps in (("workload", image.workload), ("checks", image.checks)):
+        for step in steps:
+            if isinstance(step.action, Client) and step.action.image:
+                yield (key, step.number - 1, "client", "image"), step.action.image
+    for name in dockerfile_names:
+        yield ("from", "dockerfile"), name
+
+
+def cycle(graph: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The first cycle in sorted order, as (a, b, a); empty where there is none."""
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+        if name in path:
+            return (*path[path.index(name) :], name)
+        if name in done:
+            return ()
+        for other in graph.get(name, ()):
+            circle = visit(other, (*path, name))
+            if circle:
+                return circle
+        done.add(name)
+        return ()
+
+    for name in sorted(graph):
+        circle = visit(name, ())
+        if circle:
+            return circle
+    return ()

@@ -1,0 +1,143 @@
+"""Reads the spec of one image."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slimtasks.spec.defaults import Defaults
+from slimtasks.spec.depends import familiar
+from slimtasks.spec.disk import Disk
+from slimtasks.spec.dockerfile import image_names, stage_names
+from slimtasks.spec.model import Image
+from slimtasks.spec.names import is_tag, name_problem
+from slimtasks.spec.reading import Reading
+from slimtasks.spec.rules import check_together, with_source
+from slimtasks.spec.shorthand import Longhand
+from slimtasks.spec.sources import SPEC_NAMES
+from slimtasks.spec.steps_file import read_steps
+from slimtasks.spec.support import kind_of, without_unfit, without_unsupported
+from slimtasks.spec.tree import Loc, Mapping, Node, Place, Scalar, Sequence, changed_map, find, place_of
+from slimtasks.spec.validate import validated
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An image that is valid by itself, and where its keys stand."""
+
+    image: Image
+    tree: Mapping
+    dockerfile_images: tuple[str, ...] = ()
+
+    def place(self, loc: Loc) -> Place:
+        return place_of(self.tree, loc)
+
+
+def read_image(reading: Reading, folder: Path, defaults: Defaults) -> Draft | None:
+    """The image that the folder declares; None after adding its mistakes."""
+    path = _spec_file(reading, folder)
+    if path is None:
+        return None
+    problem = name_problem(folder.name)
+    if problem:
+        reading.wrong(Place(reading.sources.relative(path)), (), problem)
+    written = reading.tree(path)
+    if written is None:
+        return None
+    before = len(reading.mistakes)
+    tree = _prepared(reading, written, folder, defaults)
+    workload, checks = read_steps(reading, tree, "workload"), read_steps(reading, tree, "checks")
+    rest = changed_map(changed_map(tree, ("workload",), None), ("checks",), None)
+    image = validated(rest, Image, (), reading.mistakes)
+    if image is None:
+        return None
+    image = replace(image, name=folder.name, file=path, folder=folder, workload=workload, checks=checks)
+    draft = _with_dockerfile(reading, Draft(_with_tags(reading, image, tree), tree))
+    return draft if len(reading.mistakes) == before else None
+
+
+def _spec_file(reading: Reading, folder: Path) -> Path | None:
+    there = [name for name in SPEC_NAMES if reading.sources.exists(folder / name)]
+    if len(there) == 1:
+        return folder / there[0]
+    place = Place(reading.sources.relative(folder / SPEC_NAMES[0]))
+    if there:
+        reading.wrong(place, (), f"found {' beside '.join(there)}; allowed: one of them")
+    else:
+        near = next((name for name in ("image.yml", "image.json", "slim.yaml") if (folder / name).exists()), "")
+        what = f"found {near}" if near else "found neither"
+        reading.wrong(place, (), f"{what}; every folder below images/ needs {' or '.join(SPEC_NAMES)}")
+    return None
+
+
+def _prepared(reading: Reading, written: Mapping, folder: Path, defaults: Defaults) -> Mapping:
+    """The whole spec in its long form: defaults and variables filled in, and without what is refused."""
+    tree = reading.filled(written)
+    tree = defaults.under(tree, kind_of(tree))
+    tree = without_unfit(without_unsupported(tree, reading.mistakes), reading.mistakes)
+    tree = _with_callers_args(reading, tree)
+    tree = Longhand(tree, reading.mistakes).expand()
+    check_together(tree, reading.mistakes)
+    tree = with_source(tree)
+    return Disk(reading.sources, reading.mistakes).resolve(tree, folder)
+
+
+def _with_callers_args(reading: Reading, tree: Mapping) -> Mapping:
+    """Build arguments without a value take the caller's; without one there, they are left out."""
+    node = find(tree, ("from", "args"))
+    if isinstance(node, Sequence):
+        items = [item for item in node.items if _list_value(reading, item) is not None]
+        listed = tuple(_list_value(reading, item) or item for item in items)
+        return changed_map(tree, ("from", "args"), replace(node, items=listed))
+    if not isinstance(node, Mapping):
+        return tree
+    values: dict[str, Node] = {}
+    for name, item in node.items.items():
+        if isinstance(item, Scalar) and item.value is None:
+            value = reading.caller.get(name)
+            if value is None:
+                continue
+            item = replace(item, value=value)
+        values[name] = item
+    return changed_map(tree, ("from", "args"), replace(node, items=values))
+
+
+def _list_value(reading: Reading, item: Node) -> Node | None:
+    """The item as NAME=value; None where neither it nor the caller has a value."""
+    if not isinstance(item, Scalar) or not isinstance(item.value, str) or "=" in item.value:
+        return item
+    value = reading.caller.get(item.value)
+    return None if value is None else replace(item, value=f"{item.value}={value}")
+
+
+def _with_tags(reading: Reading, image: Image, tree: Mapping) -> Image:
+    """The image with its tags as the engine lists them; its name is the tag where it has none."""
+    tags: list[str] = []
+    for index, tag in enumerate(image.tags):
+        place = place_of(tree, ("tags", index))
+        if not is_tag(tag):
+            reading.wrong(place, ("tags", index), f"found '{tag}'; allowed: a tag as in 'our/nginx:1.25'")
+        elif familiar(tag) in map(familiar, tags):
+            reading.wrong(place, ("tags", index), f"found '{tag}' a second time; allowed: once")
+        tags.append(tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest")
+    return replace(image, tags=tuple(tags) or (f"{image.name}:latest",))
+
+
+def _with_dockerfile(reading: Reading, draft: Draft) -> Draft:
+    """The draft with the images that its Dockerfile names."""
+    source = draft.image.source
+    if source.dockerfile is None or not source.dockerfile.is_file() or not os.access(source.dockerfile, os.R_OK):
+        return draft
+    try:
+        text = reading.sources.read(source.dockerfile).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        name = reading.sources.relative(source.dockerfile)
+        reading.wrong(draft.place(("from", "dockerfile")), ("from", "dockerfile"), f"{name} cannot be read: {error}")
+        return draft
+    stages = stage_names(text)
+    if source.target and source.target.lower() not in stages and not source.target.isdecimal():
+        allowed = ", ".join(name for name in stages if name) or "no target, since no stage has a name"
+        place = draft.place(("from", "target"))
+        reading.wrong(place, ("from", "target"), f"found '{source.target}', not a stage; allowed: {allowed}")
+    return replace(draft, dockerfile_images=image_names(text, source.args, source.target))

@@ -1,0 +1,116 @@
+"""Reads images/ and pyproject.toml into a Repo, or says all that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Variables
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slimtasks.errors import SpecError
+from slimtasks.spec.defaults import Defaults, read_defaults
+from slimtasks.spec.depends import Declared, cycle, familiar, written_references
+from slimtasks.spec.image_file import Draft, read_image
+from slimtasks.spec.interpolate import Caller
+from slimtasks.spec.model import Image, Repo
+from slimtasks.spec.reading import Reading
+from slimtasks.spec.sources import Sources, folders
+from slimtasks.spec.suggest import meant
+from slimtasks.spec.tree import Scalar, Sequence, found
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A repo, and all that it was made from."""
+
+    repo: Repo
+    sources: Sources
+    variables: frozenset[str]
+
+
+def load(root: Path, environ: Variables[str, str]) -> Repo:
+    """The repo's images; raises SpecError with all mistakes of all files."""
+    return load_traced(root, environ).repo
+
+
+def load_traced(root: Path, environ: Variables[str, str]) -> Loaded:
+    """The same, with the files and variables that it depends on."""
+    root = root.absolute()
+    reading = Reading(Sources(root), Caller(environ))
+    defaults = read_defaults(reading)
+    names = folders(root / "images")
+    drafts = [draft for name in names if (draft := read_image(reading, root / "images" / name, defaults))]
+    images = _connected(reading, drafts)
+    default = _default(reading, defaults, names)
+    if reading.mistakes:
+        raise _spec_error(reading)
+    notes = tuple(reading.notes) if names else (*reading.notes, "images/: no image is declared here yet")
+    return Loaded(Repo(root, images, default, notes), reading.sources, frozenset(reading.caller.asked))
+
+
+def _spec_error(reading: Reading) -> SpecError:
+    lines = {str(mistake): mistake for mistake in reading.mistakes}
+    ordered = sorted(lines, key=lambda line: (lines[line].place.file, lines[line].place.line, lines[line].place.column))
+    number = f"{len(ordered)} mistakes" if len(ordered) > 1 else "this mistake"
+    return SpecError("\n".join(ordered), f"correct {number}; nothing has been run")
+
+
+def _connected(reading: Reading, drafts: Several[Draft]) -> tuple[Image, ...]:
+    """The images with their references to each other, after the checks that need all of them."""
+    _check_tags(reading, drafts)
+    declared = Declared(draft.image for draft in drafts)
+    images = tuple(_with_references(reading, draft, declared) for draft in drafts)
+    circle = cycle({image.name: image.depends for image in images})
+    if circle:
+        first = next(draft for draft in drafts if draft.image.name == circle[0])
+        problem = f"found the circle {' -> '.join(circle)}; allowed: no image that needs itself"
+        reading.wrong(first.place(("from",)), ("from",), problem)
+    return images
+
+
+def _check_tags(reading: Reading, drafts: Several[Draft]) -> None:
+    names = {draft.image.name for draft in drafts}
+    owners: dict[str, str] = {}
+    for draft in drafts:
+        image = draft.image
+        for index, tag in enumerate(image.tags):
+            loc = ("tags", index)
+            other = owners.setdefault(familiar(tag), image.name)
+            if other != image.name:
+                reading.wrong(draft.place(loc), loc, f"found '{tag}', also a tag of {other}; allowed: a tag of its own")
+            name = familiar(tag).removesuffix(":latest")
+            if name in names and name != image.name:
+                problem = f"found '{tag}', which is also the name of another image; allowed: a tag of its own"
+                reading.wrong(draft.place(loc), loc, problem)
+
+
+def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Image:
+    image = draft.image
+    own = set(map(familiar, image.tags))
+    references: set[tuple[str, str]] = set()
+    for loc, written in written_references(image, draft.dockerfile_images):
+        name = declared.name_of(written, image)
+        if name == image.name or familiar(written) in own:
+            if "client" not in loc:  # a client may run the image itself
+                problem = f"found '{written}', a tag of this image itself; allowed: another image, or other tags"
+                reading.wrong(draft.place(loc), loc, problem)
+        elif name:
+            references.add((written, name))
+    return replace(image, references=tuple(sorted(references)))
+
+
+def _default(reading: Reading, defaults: Defaults, names: Several[str]) -> tuple[str, ...]:
+    """The images of a plain `doit`: those that the repo names, else all."""
+    node = defaults.default
+    if node is None:
+        return tuple(names)
+    items = node.items if isinstance(node, Sequence) else ()
+    if not isinstance(node, Sequence):
+        reading.wrong(node.place, ("default",), f"found {found(node)}; allowed: a list of image names")
+    for index, item in enumerate(items):
+        name = item.value if isinstance(item, Scalar) else None
+        if name not in names:
+            near = meant(name, names) if isinstance(name, str) else ""
+            hint = f"did you mean {near}? " if near else ""
+            reading.wrong(item.place, ("default", index), f"found {found(item)}; {hint}allowed: {', '.join(names)}")
+    return tuple(sorted({str(item.value) for item in items if isinstance(item, Scalar)}))

@@ -1,0 +1,170 @@
+"""What a valid spec says: frozen dataclasses that need neither pydantic nor yaml.
+
+`where` ('images/nginx/image.yaml:12:7') is part of neither equality nor repr, so that a moved line is no change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from slimtasks.spec.fields import Command, Exposed, Pairs, Parsed, Seconds, TargetPath, Word, matching, spelled
+from slimtasks.spec.run import Run
+from slimtasks.spec.steps import Step
+
+Kind = Literal["slim", "base", "build"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A path pattern or a package name, and where it stands ('images/nginx/image.yaml:12:7')."""
+
+    text: Annotated[str, Parsed(matching(r"(?s).+", "a string that is not empty"))]
+    where: str = field(default="", compare=False, repr=False)
+    __pydantic_config__ = spelled(text="@text")
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A Debian tree, made by mmdebstrap."""
+
+    suite: Word
+    variant: Word = "minbase"
+    include: tuple[Word, ...] = ()
+    mirror: str = ""  # empty: the bootstrap's own default
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A build secret: the content of a file, or of a variable of the caller; exactly one of both is set."""
+
+    id: str
+    file: Path | None = None
+    environment: str = ""
+    __pydantic_config__ = spelled(id="@id")
+
+
+@dataclass(frozen=True)
+class From:
+    """What gets slimmed: exactly one of dockerfile, image, bootstrap is set. Host paths are absolute."""
+
+    dockerfile: Path | None = None
+    context: Path | None = None  # with a dockerfile, never None after loading
+    target: str = ""
+    args: Pairs = ()  # names without a value have taken the caller's, or are left out
+    secrets: tuple[Secret, ...] = ()
+    ssh: tuple[Word, ...] = ()  # 'default' or 'ID=path', as buildx takes them
+    cache_from: tuple[Word, ...] = ()
+    image: str = ""
+    bootstrap: Bootstrap | None = None
+    stdout: Command = ()  # the container prints a build context
+    where: str = field(default="", compare=False, repr=False)
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Squash:
+    """What a base loses before it becomes one layer."""
+
+    remove: tuple[Rule, ...] = ()
+    purge: tuple[Rule, ...] = ()
+    only_packages: tuple[Rule, ...] = ()
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Add:
+    """A file or folder of the repo, and the path in the image that it becomes."""
+
+    source: Path  # absolute host path, exists
+    target: TargetPath
+    retrace: bool = True  # whether a change of it traces again
+    where: str = field(default="", compare=False, repr=False)
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How the workload is traced."""
+
+    backend: Literal["auto", "fanotify"] = "auto"
+    timeout: Seconds = 600.0
+    allow_incomplete: bool = False
+    lookups: Literal["all"] = "all"
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Final:
+    """What the image's config says other than the fat image's; None carries over."""
+
+    base: str = "scratch"  # or an image that the files are laid over
+    builder: Literal["archive"] = "archive"
+    user: str | None = None
+    command: Command | None = None
+    entrypoint: Command | None = None
+    expose: tuple[Exposed, ...] | None = None  # '80/tcp'; replaces the fat image's
+    environment: Pairs = ()  # added to the fat image's, or replacing them by name
+    labels: Pairs = ()  # the same
+    healthcheck: Literal["keep"] = "keep"
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Image:
+    """One declared image. Paths on the host are absolute; `file` is the image.yaml or image.toml."""
+
+    source: From  # `from` in the file
+    kind: Kind = "slim"
+    tags: tuple[str, ...] = ()  # with ':latest' where none was written; at least one after loading
+    squash: Squash = Squash()
+    add: tuple[Add, ...] = ()
+    run: Run = field(default_factory=Run)
+    keep: tuple[Rule, ...] = ()
+    keep_packages: tuple[Rule, ...] = ()
+    drop: tuple[Rule, ...] = ()
+    own: tuple[Rule, ...] = ()
+    unowned: Literal["own", "traced", "all"] = "own"
+    granularity: Literal["auto", "file"] = "auto"
+    trace: Trace = Trace()
+    metadata: Literal["keep", "none"] = "keep"
+    final: Final = Final()
+    workload: tuple[Step, ...] = ()
+    checks: tuple[Step, ...] = ()
+    name: str = ""
+    file: Path = Path()
+    folder: Path = Path()
+    references: tuple[tuple[str, str], ...] = ()  # (an image as it is written, name of the declared one), sorted
+    __pydantic_config__ = spelled(
+        source="from",
+        workload="@workload",
+        checks="@checks",
+        name="@name",
+        file="@file",
+        folder="@folder",
+        references="@references",
+    )
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """Names of the declared images that this one uses, sorted."""
+        return tuple(sorted({name for _, name in self.references}))
+
+
+@dataclass(frozen=True)
+class Repo:
+    """All images of a checkout, sorted by name, and what [tool.slimtasks] says of them."""
+
+    root: Path
+    images: tuple[Image, ...] = ()
+    default: tuple[str, ...] = ()  # names of the images that a plain `doit` builds; all unless said
+    notes: tuple[str, ...] = ()  # what is not wrong, but worth a line
+
+    def image(self, name: str) -> Image:
+        """The image of that name; KeyError where there is none."""
+        for image in self.images:
+            if image.name == name:
+                return image
+        raise KeyError(name)

@@ -1,0 +1,73 @@
+"""Names that an image may have."""
+
+from __future__ import annotations
+
+import re
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+_STAGES = frozenset(
+    ("base", "fat", "trace", "select", "sbom", "layers", "context", "image", "harden", "verify", "report")
+)
+_DOIT_COMMANDS = frozenset(
+    (
+        "list",
+        "run",
+        "clean",
+        "help",
+        "info",
+        "forget",
+        "ignore",
+        "auto",
+        "dumpdb",
+        "reset-dep",
+        "strace",
+        "tabcompletion",
+    )
+)
+_RUN_WORDS = frozenset(
+    (
+        "test",
+        "stop",
+        "corpus",
+        "wheel",
+        "lint",
+        "typecheck",
+        "init",
+        "why",
+        "removed",
+        "diff",
+        "lock",
+        "relayer",
+        "repair",
+        "update",
+        "push",
+        "sweep",
+        "doctor",
+    )
+)
+
+
+def name_problem(name: str) -> str:
+    """Why an image cannot have this name; empty where it can."""
+    if name in _STAGES:
+        return f"'{name}' is the name of a stage; allowed: any other folder name"
+    if name in _DOIT_COMMANDS:
+        return f"'{name}' is a command of doit; allowed: any other folder name"
+    if name in _RUN_WORDS:
+        return f"'{name}' is a word of ./run; allowed: any other folder name"
+    if not _NAME.fullmatch(name):
+        return f"found the folder name '{name}'; allowed: a-z, 0-9, '.', '_', '-', the first a letter or digit"
+    return ""
+
+
+_TAG = re.compile(
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?"  # a registry's host
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+)
+
+
+def is_tag(text: str) -> bool:
+    """Whether an engine takes it as a tag: https://github.com/distribution/reference, without a digest."""
+    return bool(_TAG.fullmatch(text))

@@ -1,0 +1,110 @@
+"""What one load shares: the files read, the caller's variables, the mistakes found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from slimtasks.spec.interpolate import Caller
+from slimtasks.spec.sources import Sources
+from slimtasks.spec.toml_tree import read_toml
+from slimtasks.spec.tree import (
+    Loc,
+    Mapping,
+    Mistake,
+    Node,
+    Place,
+    Scalar,
+    Sequence,
+    Unreadable,
+    found,
+    key_name,
+    mapped,
+)
+from slimtasks.spec.yaml_tree import read_yaml
+
+
+@dataclass
+class Reading:
+    """One load on its way."""
+
+    sources: Sources
+    caller: Caller
+    mistakes: list[Mistake] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def wrong(self, place: Place, loc: Loc, problem: str) -> None:
+        self.mistakes.append(Mistake(place, key_name(loc), problem))
+
+    def text(self, path: Path) -> str | None:
+        """The file's text; None after adding the mistake that it has none."""
+        file = self.sources.relative(path)
+        try:
+            content = self.sources.read(path)
+        except OSError as error:
+            self.wrong(Place(file), (), f"cannot be read: {error.strerror}")
+            return None
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = content[: error.start]
+            column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig", errors="replace")) + 1
+            place = Place(file, before.count(b"\n") + 1, column)
+            self.wrong(place, (), f"found the byte 0x{content[error.start]:02x}, which is not UTF-8; allowed: UTF-8")
+            return None
+
+    def tree(self, path: Path) -> Mapping | None:
+        """The spec that the file holds, its variables not yet filled in; None after adding its mistakes."""
+        text = self.text(path)
+        if text is None:
+            return None
+        file = self.sources.relative(path)
+        try:
+            tree: Node = read_toml(text, file) if path.suffix == ".toml" else read_yaml(text, file)
+        except Unreadable as error:
+            self.mistakes.extend(error.mistakes)
+            return None
+        except RecursionError:
+            self.wrong(Place(file), (), "nested too deep to be read")
+            return None
+        if not isinstance(tree, Mapping):
+            self.wrong(tree.place, (), f"found {found(tree)}; allowed: a mapping of keys")
+            return None
+        return tree
+
+    def filled(self, tree: Mapping) -> Mapping:
+        """The tree with the caller's variables in its strings."""
+        self._refuse_own_keys(tree, ())
+        result = mapped(tree, self._fill)
+        assert isinstance(result, Mapping)
+        return result
+
+    def _refuse_own_keys(self, node: Node, loc: Loc) -> None:
+        """Adds a mistake for each key with an '@' in front: those are the loader's."""
+        if isinstance(node, Mapping):
+            for key, value in node.items.items():
+                if key.startswith("@"):
+                    self.wrong(
+                        node.keys.get(key, value.place), loc, f"found the key '{key}'; allowed: none with '@' in front"
+                    )
+                self._refuse_own_keys(value, (*loc, key))
+        elif isinstance(node, Sequence):
+            for index, item in enumerate(node.items):
+                self._refuse_own_keys(item, (*loc, index))
+
+    def _fill(self, loc: Loc, scalar: Scalar) -> Scalar:
+        if not isinstance(scalar.value, str):
+            return scalar
+        try:
+            scalar.value.encode()
+            value = self.caller.fill(scalar.value)
+        except UnicodeEncodeError:
+            self.wrong(scalar.place, loc, "found half of a surrogate pair; allowed: whole characters")
+            return replace(scalar, value="?")
+        except ValueError as error:
+            self.wrong(scalar.place, loc, str(error))
+            return scalar
+        for name in sorted(self.caller.missing):
+            self.notes.append(f"{scalar.place}: {key_name(loc)}: the variable {name} is not set, so it is empty here")
+        self.caller.missing.clear()
+        return scalar if value == scalar.value else replace(scalar, value=value, filled=True)

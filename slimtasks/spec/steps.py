@@ -1,0 +1,164 @@
+"""The steps of a workload: what the image must be able to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from slimtasks.spec.fields import ExitStatus, NeededCommand, Parsed, PortNumber, Seconds, between, matching, spelled
+from slimtasks.spec.run import Volume
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What an output must hold, as goss writes it: 'text', '!text', '/regex/', '!/regex/'.
+
+    A backslash before a first '!' or '/' makes it plain text.
+    """
+
+    text: str
+    regex: bool = False
+    negated: bool = False
+
+    @classmethod
+    def parse(cls, written: str) -> Expectation:
+        negated = written.startswith("!")
+        text = written[1:] if negated else written
+        if len(text) > 1 and text.startswith("/") and text.endswith("/"):
+            return cls(text[1:-1], True, negated)
+        return cls(text[1:] if text.startswith(("\\!", "\\/")) else text, False, negated)
+
+    def holds(self, output: str) -> bool:
+        """A regex is searched in the whole output, '^' and '$' match at each line."""
+        found = bool(re.search(self.text, output, re.MULTILINE)) if self.regex else self.text in output
+        return found != self.negated
+
+
+def _expectation(raw: object) -> object:
+    if isinstance(raw, str):
+        expectation = Expectation.parse(raw)
+        try:
+            re.compile(expectation.text if expectation.regex else "")
+        except re.error as error:
+            raise ValueError(f"'text', '!text', or a valid regular expression as '/regex/' ({error})") from None
+        if not expectation.text:
+            raise ValueError("'text', '!text', '/regex/' or '!/regex/'")
+    return raw
+
+
+Expected = Annotated[str, Parsed(_expectation)]
+_Header = Annotated[str, Parsed(matching(r"[^\s:]+:[^\r\n]*", "a header as 'Name: value'"))]
+
+
+@dataclass(frozen=True)
+class Http:
+    """A request to a port of the running container."""
+
+    port: PortNumber = 80
+    path: Annotated[str, Parsed(matching(r"/[^\s]*", "a path that begins with '/'"))] = "/"
+    scheme: Literal["http", "https"] = "http"
+    method: Annotated[str, Parsed(matching(r"[A-Z]+", "a method in capitals, such as GET"))] = "GET"
+    request_headers: tuple[_Header, ...] = ()
+    request_body: str = ""
+    status: Annotated[int, Parsed(between(100, 599))] = 200
+    headers: tuple[Expected, ...] = ()  # each expected in a line 'Name: value' of the answer
+    body: tuple[Expected, ...] = ()
+    allow_insecure: bool = False  # accept any certificate
+    timeout: Seconds = 30.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """A connection to a port of the running container."""
+
+    port: PortNumber
+    send: str = ""
+    expect: tuple[Expected, ...] = ()
+    timeout: Seconds = 30.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Exec:
+    """A command in the running container."""
+
+    command: NeededCommand
+    exit_status: ExitStatus = 0
+    stdout: tuple[Expected, ...] = ()
+    stderr: tuple[Expected, ...] = ()
+    timeout: Seconds = 60.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Client:
+    """A command in a second container on the network; it is not traced."""
+
+    command: NeededCommand
+    image: str = ""  # empty: the fat image
+    exit_status: ExitStatus = 0
+    stdout: tuple[Expected, ...] = ()
+    stderr: tuple[Expected, ...] = ()
+    timeout: Seconds = 60.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Oneshot:
+    """A fresh container with these arguments (in place of its Cmd, after its Entrypoint), until it ends."""
+
+    command: NeededCommand
+    exit_status: ExitStatus = 0
+    stdout: tuple[Expected, ...] = ()
+    stderr: tuple[Expected, ...] = ()
+    volumes: tuple[Volume, ...] = ()  # besides those of `run`
+    timeout: Seconds = 60.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Host:
+    """A command on this machine, started in the image's folder."""
+
+    command: NeededCommand
+    exit_status: ExitStatus = 0
+    stdout: tuple[Expected, ...] = ()
+    stderr: tuple[Expected, ...] = ()
+    timeout: Seconds = 60.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Waits for exactly one of these."""
+
+    port: PortNumber | None = None  # until the container listens on it
+    log: Expected | None = None  # until its output holds this
+    healthcheck: bool = False  # until its HEALTHCHECK says healthy
+    timeout: Seconds = 30.0
+    __pydantic_config__ = spelled()
+
+
+Action = Http | Tcp | Exec | Client | Oneshot | Host | Wait
+
+ACTIONS: dict[str, type[Action]] = {
+    "http": Http,
+    "tcp": Tcp,
+    "exec": Exec,
+    "client": Client,
+    "oneshot": Oneshot,
+    "host": Host,
+    "wait": Wait,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; `number` counts from 1, `where` is its place as 'images/nginx/image.yaml:12:5'."""
+
+    number: int
+    where: str = field(compare=False, repr=False)
+    kind: str  # a key of ACTIONS
+    action: Action

@@ -1,0 +1,61 @@
+"""Reads the steps of `workload` and `checks`."""
+
+from __future__ import annotations
+
+from slimtasks.spec.disk import Disk
+from slimtasks.spec.reading import Reading
+from slimtasks.spec.rules import exactly_one
+from slimtasks.spec.shorthand import Longhand
+from slimtasks.spec.steps import ACTIONS, Step
+from slimtasks.spec.suggest import meant
+from slimtasks.spec.support import STEPS_NOT_YET
+from slimtasks.spec.tree import Mapping, Node, Sequence, found
+from slimtasks.spec.validate import validated
+
+
+def read_steps(reading: Reading, tree: Mapping, key: str) -> tuple[Step, ...]:
+    """The valid steps below `key`, numbered as in the file; the others add their mistakes."""
+    node = tree.items.get(key)
+    if node is None:
+        return ()
+    if not isinstance(node, Sequence):
+        reading.wrong(node.place, (key,), f"found {found(node)}; allowed: a list of steps")
+        return ()
+    steps = (_step(reading, item, key, index) for index, item in enumerate(node.items))
+    return tuple(step for step in steps if step is not None)
+
+
+def _step(reading: Reading, node: Node, key: str, index: int) -> Step | None:
+    kinds = ", ".join(ACTIONS)
+    loc = (key, index)
+    if not isinstance(node, Mapping) or len(node.items) != 1:
+        what = f"found {found(node)}" if not isinstance(node, Mapping) else f"found {len(node.items)} keys"
+        reading.wrong(node.place, loc, f"{what}; allowed: a mapping with one key of {kinds}")
+        return None
+    kind, options = next(iter(node.items.items()))
+    place = node.keys.get(kind, node.place)
+    if kind in STEPS_NOT_YET:
+        reading.wrong(place, (*loc, kind), f"not supported yet; allowed: {kinds}")
+        return None
+    if kind not in ACTIONS:
+        near = meant(kind, ACTIONS)
+        hint = f"did you mean {near}? " if near else ""
+        reading.wrong(place, (*loc, kind), f"unknown step; {hint}allowed: {kinds}")
+        return None
+    if isinstance(options, Mapping):
+        options = _prepared(reading, kind, options, (*loc, kind))
+    action = validated(options, ACTIONS[kind], (*loc, kind), reading.mistakes)
+    return Step(index + 1, str(place), kind, action) if action is not None else None
+
+
+def _prepared(reading: Reading, kind: str, options: Mapping, loc: tuple[str | int, ...]) -> Mapping:
+    """The options in their long form, after the checks that need the disk or more than one key."""
+    disk = Disk(reading.sources, reading.mistakes)
+    if kind == "wait":
+        exactly_one(options, ("port", "log", "healthcheck"), loc, reading.mistakes)
+    elif kind == "host":
+        disk.program(options.items.get("command"), (*loc, "command"))
+    elif kind == "oneshot":
+        options = Longhand(options, reading.mistakes).volumes(("volumes",))
+        options = disk.volumes(options, ("volumes",), loc)
+    return options

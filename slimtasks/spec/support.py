@@ -1,0 +1,105 @@
+"""What this version does not do yet, and which keys fit which kind of image."""
+
+from __future__ import annotations
+
+from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find, found, key_name, place_of
+
+# Keys of the design that are refused until something stands behind them.
+_KEYS_NOT_YET: tuple[Loc, ...] = (
+    ("services",),
+    ("scenarios",),
+    ("limits",),
+    ("keep-presets",),
+    ("from", "compose"),
+    ("from", "service"),
+    ("from", "kubernetes"),
+    ("from", "container"),
+    ("from", "pull_policy"),
+    ("trace", "also"),
+    ("final", "variants"),
+)
+
+# Values of the design that are refused until something stands behind them, and those that can be had.
+_VALUES_NOT_YET: dict[Loc, tuple[tuple[object, ...], str]] = {
+    ("granularity",): (("package",), "auto, file"),
+    ("trace", "lookups"): (("startup",), "all"),
+    ("trace", "allow-incomplete"): ((True,), "false"),
+    ("trace", "backend"): (("ebpf", "ptrace", "strace", "seccomp", "audit", "inotify", "fuse"), "auto, fanotify"),
+    ("final", "builder"): (("docker", "buildkit", "buildx"), "archive"),
+}
+
+STEPS_NOT_YET = ("structure-test", "pytest")
+
+_ALL = ("slim", "base", "build")
+_FITS: dict[Loc, tuple[str, ...]] = {
+    ("squash",): ("base",),
+    ("metadata",): ("slim", "base"),
+    ("final",): ("slim", "base"),
+    ("final", "base"): ("slim",),
+    ("final", "builder"): ("slim",),
+    ("from", "bootstrap"): ("base",),
+    ("from", "stdout"): ("slim",),
+    ("add",): ("slim",),
+    ("checks",): ("slim",),
+    ("keep",): ("slim",),
+    ("keep-packages",): ("slim",),
+    ("drop",): ("slim",),
+    ("own",): ("slim",),
+    ("unowned",): ("slim",),
+    ("granularity",): ("slim",),
+    ("trace",): ("slim",),
+}
+
+# With from.stdout nothing is traced or selected, so these would be ignored.
+_NOT_BESIDE_STDOUT = ("keep", "keep-packages", "own", "unowned", "granularity", "trace")
+
+
+def without_unsupported(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
+    """The spec without what is not supported yet, each of which is a mistake."""
+    for loc in _KEYS_NOT_YET:
+        if find(tree, loc) is not None:
+            tree = _refused(tree, loc, "not supported yet; leave it out", mistakes)
+    for loc, (values, allowed) in _VALUES_NOT_YET.items():
+        node = find(tree, loc)
+        if isinstance(node, Scalar) and node.value in values and isinstance(node.value, (str, bool)):
+            tree = _refused(tree, loc, f"{found(node)} is not supported yet; allowed: {allowed}", mistakes)
+    healthcheck = find(tree, ("final", "healthcheck"))
+    if healthcheck is not None and not (isinstance(healthcheck, Scalar) and healthcheck.value == "keep"):
+        loc = ("final", "healthcheck")
+        tree = _refused(tree, loc, f"found {found(healthcheck)}, not supported yet; allowed: keep", mistakes)
+    return tree
+
+
+def kind_of(tree: Mapping) -> str | None:
+    """The image's kind; None where it is not a valid one."""
+    node = tree.items.get("kind")
+    if node is None:
+        return "slim"
+    return str(node.value) if isinstance(node, Scalar) and node.value in _ALL else None
+
+
+def fitting(tree: Mapping, kind: str | None) -> Mapping:
+    """The defaults of the repo that an image of that kind takes."""
+    for loc, kinds in _FITS.items():
+        if kind not in kinds and find(tree, loc) is not None:
+            tree = changed_map(tree, loc, None)
+    return tree
+
+
+def without_unfit(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
+    """The spec without the keys that its kind does not take, each of which is a mistake."""
+    kind = kind_of(tree)
+    for loc, kinds in _FITS.items():
+        if kind is not None and kind not in kinds and find(tree, loc) is not None:
+            tree = _refused(tree, loc, f"not for kind {kind}; allowed for: {', '.join(kinds)}", mistakes)
+    if find(tree, ("from", "stdout")) is not None:
+        for key in _NOT_BESIDE_STDOUT:
+            if key in tree.items and tree.items[key].place.file == tree.place.file:
+                problem = "not beside from.stdout, which takes all that the container prints; allowed: drop, add, final"
+                tree = _refused(tree, (key,), problem, mistakes)
+    return tree
+
+
+def _refused(tree: Mapping, loc: Loc, problem: str, mistakes: list[Mistake]) -> Mapping:
+    mistakes.append(Mistake(place_of(tree, loc, of_key=True), key_name(loc), problem))
+    return changed_map(tree, loc, None)
