@@ -1,0 +1,55 @@
+"""What a selection is made from, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from slimtasks.records import Access, Entry, ImagePath, Layer, Package, Selected
+
+
+class Rule(Protocol):
+    """A line of the spec: its text, and where it stands (file:line:column)."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The fat image, its trace and the spec's rules."""
+
+    entries: Sequence[Entry]  # with package, elf, script and layer filled in
+    accesses: Sequence[Access]
+    packages: Sequence[Package] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)  # the image config, as of Fat.config
+    layers: Sequence[Layer] = ()
+    captured: Mapping[ImagePath, bytes] = field(default_factory=dict)  # what packages.captured asks for
+    keep: Sequence[Rule] = ()
+    keep_packages: Sequence[Rule] = ()
+    drop: Sequence[Rule] = ()
+    own: Sequence[Rule] = ()
+    unowned: str = "own"  # own | traced | all
+    granularity: str = "auto"  # auto | file
+    metadata: str = "keep"  # keep | none
+    workload: bool = True  # whether the spec declares one
+    base: Sequence[Entry] = ()  # the tree of final.base
+    added: Sequence[str] = ()  # every path that `add` writes
+    environment: Sequence[tuple[str, str]] = ()  # of `run`, over the image's own
+    whole: bool = False  # every path stays
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What stays, sorted by path; and what the user should know, a line each.
+
+    A selected path that the fat image does not have is a file with `content`, 0644, or else a directory, 0755,
+    both of root:root. `content` on a path that it has replaces the file's text, not its mode and owner.
+    """
+
+    selected: tuple[Selected, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,59 @@
+"""Which of the paths that a slim image was asked for in vain the fat image has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from slimtasks.records import Access, Entry, ImagePath
+from slimtasks.rootfs import Tree
+from slimtasks.selection.image import is_engines
+from slimtasks.selection.inputs import Rule
+from slimtasks.selection.rules import Matched, taking
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A path that the app asked for in vain, and the line of the spec that helps."""
+
+    path: ImagePath  # of the fat image
+    line: str  # what to add, 'keep: ["/etc/passwd"]', or the rule that took it, 'drop: ["/etc/passwd"]'
+    where: str = ""  # of the drop rule: file:line:column
+
+
+def missing(lookups: Iterable[Access], tree: Tree, kept: Collection[str], drop: Iterable[Rule]) -> tuple[Missing, ...]:
+    """The failed lookups (how == 'miss') that the fat image would have answered, in the order of the lookups."""
+    rules = [Matched(rule, tree.match(rule.text)) for rule in drop]
+    kept = frozenset(kept)
+    found: dict[ImagePath, Missing] = {}
+    for access in lookups:
+        if access.how == "miss":
+            for path in _lacking(access.path, tree, kept):
+                if path not in found:
+                    rule = taking(path, rules)
+                    line = f'drop: ["{rule.text}"]' if rule else f'keep: ["{path}"]'
+                    found[path] = Missing(path, line, rule.where if rule else "")
+    return tuple(found.values())
+
+
+def _lacking(asked: str, tree: Tree, kept: frozenset[str]) -> Iterator[ImagePath]:
+    """What of the way to `asked`, and of what running it takes, the fat image has and the slim one lacks."""
+    walk = tree.walk(asked)
+    if walk.final is None:
+        return
+    for path in (*walk.passed, walk.final.path):
+        if path not in kept and not is_engines(path):
+            yield path
+    # execve says ENOENT of a program that is there when its interpreter is not.
+    for interpreter in _interpreters(walk.final, tree):
+        runner = tree.walk(interpreter)
+        for path in (*runner.passed, runner.final.path) if runner.final else ():
+            if path not in kept:
+                yield path
+
+
+def _interpreters(entry: Entry, tree: Tree) -> tuple[str, ...]:
+    elf = tree.elf(entry)
+    if elf is not None:
+        return (elf.interpreter,) if elf.interpreter else ()
+    return tuple(entry.script.split()[:1])

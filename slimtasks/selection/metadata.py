@@ -1,0 +1,61 @@
+"""What lets scanners and lawyers see what is in the image: package database, licence texts, os-release."""
+
+from __future__ import annotations
+
+from slimtasks.packages import LICENCES, STATUS, STATUS_D, checksums, licences_named, place_of, stanzas
+from slimtasks.records import ImagePath, Package, Reason
+from slimtasks.rootfs import join
+from slimtasks.selection.image import FatImage
+from slimtasks.selection.kept import Kept
+
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
+
+
+def keep_metadata(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
+    """Keeps the metadata of every package of which a file stays; the text of what has to be written anew, by path."""
+    names = {entry.package for path in kept if (entry := image.tree.lookup(path)) and entry.type != "dir"}
+    packages = [image.packages[name] for name in sorted(names) if name in image.packages]
+    for path in OS_RELEASE:
+        kept.follow(path, Reason("metadata", "names the distribution"))
+    for package in packages:
+        _keep_licences(package, image, kept)
+    if STATUS in kept:
+        return {STATUS: _status(packages, image, kept)}
+    return _status_d(packages, image, kept)
+
+
+def _keep_licences(package: Package, image: FatImage, kept: Kept) -> None:
+    name = _plain(package)
+    walk = kept.follow(f"/usr/share/doc/{name}/copyright", Reason("metadata", f"licence of {name}"))
+    if walk.final is not None:
+        text = image.inputs.captured.get(walk.final.path, b"")
+        for licence in licences_named(text):
+            kept.follow(join(LICENCES, licence), Reason("metadata", f"licence of {name}"))
+
+
+def _status(packages: list[Package], image: FatImage, kept: Kept) -> str:
+    """The app reads dpkg's status: cut down to the packages that stay."""
+    kept.keep(STATUS, Reason("metadata", "packages of which a file stays"))
+    texts = stanzas(image.inputs.captured)
+    return "\n".join(texts[package.name] for package in packages if package.name in texts)
+
+
+def _status_d(packages: list[Package], image: FatImage, kept: Kept) -> dict[ImagePath, str]:
+    """distroless' layout: a status and a checksum file for each package, the latter for the files that stay."""
+    texts = stanzas(image.inputs.captured)
+    sums = checksums(image.inputs.captured, {package.name for package in packages})
+    homes: dict[ImagePath, ImagePath] = {}
+    written: dict[ImagePath, str] = {}
+    for package in packages:
+        name = package.name.removeprefix("deb/")
+        own = sums.get(package.name, ())
+        lines = [f"{digest}  {path[1:]}\n" for digest, path in own if place_of(path, image.tree, homes) in kept]
+        for file, text in ((name, texts.get(package.name, "")), (f"{name}.md5sums", "".join(lines))):
+            path = join(STATUS_D, file)
+            if text and kept.generate(path, Reason("metadata", f"package {name}")):
+                written[path] = text
+    return written
+
+
+def _plain(package: Package) -> str:
+    return package.name.removeprefix("deb/").partition(":")[0]

@@ -1,0 +1,117 @@
+"""The spec's rules against the fat image: what they match, and which match nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from slimtasks.records import ImagePath, Reason
+from slimtasks.rootfs import Tree, globbed, is_below, normalise, parent
+from slimtasks.selection.image import FatImage
+from slimtasks.selection.inputs import Rule
+from slimtasks.selection.kept import Kept
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A rule, and the paths of the fat image that it names."""
+
+    rule: Rule
+    paths: tuple[ImagePath, ...]
+
+
+def quoted(key: str, rule: Rule) -> str:
+    """The rule as messages name it: where: key: "text"."""
+    return f'{rule.where}: {key}: "{rule.text}"' if rule.where else f'{key}: "{rule.text}"'
+
+
+def matched(key: str, rules: Iterable[Rule], image: FatImage, errors: list[str]) -> tuple[Matched, ...]:
+    """Each rule with its paths; one that matches neither the fat image nor `add` is an error with the nearest match."""
+    found = []
+    for rule in rules:
+        paths = image.tree.match(rule.text)
+        if not paths and normalise(rule.text) not in image.added:
+            errors.append(f"{quoted(key, rule)} matches nothing in the fat image{nearest(rule.text, image.tree)}")
+        found.append(Matched(rule, paths))
+    return tuple(found)
+
+
+def dropped_by(rules: Iterable[Matched], tree: Tree) -> dict[ImagePath, Rule]:
+    """Every path that a drop rule takes, with what is below it, and the first rule that does."""
+    taken: dict[ImagePath, Rule] = {}
+    for match in rules:
+        for path in match.paths:
+            taken.setdefault(path, match.rule)
+            for inside in tree.below(path):
+                taken.setdefault(inside, match.rule)
+    return taken
+
+
+def keep_matched(key: str, kind: str, rules: Iterable[Matched], kept: Kept, notes: list[str]) -> None:
+    """Keeps what the rules name; a symlink brings what it leads to."""
+    for match in rules:
+        reason = Reason(kind, match.rule.text)
+        for path in match.paths:
+            kept.follow(path, reason)
+            kept.keep(path, reason)
+        directory = match.paths[0] if len(match.paths) == 1 and not globbed(match.rule.text) else None
+        if directory and kept.tree.children(directory):
+            text = normalise(match.rule.text)
+            notes.append(f'{quoted(key, match.rule)} keeps the directory alone; "{text}/**" keeps what is in it, too')
+
+
+def keep_packages(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: list[str]) -> None:
+    """Keeps all that the named packages own."""
+    wanted: dict[str, Rule] = {}
+    for rule in rules:
+        name = rule.text if rule.text.startswith("deb/") else f"deb/{rule.text}"
+        if name in image.packages:
+            wanted.setdefault(name, rule)
+        else:
+            close = get_close_matches(name, list(image.packages), 1)
+            near = f"; the nearest is {close[0].removeprefix('deb/')}" if close else ""
+            errors.append(f"{quoted('keep-packages', rule)}: the fat image has no such package{near}")
+    if wanted:
+        for entry in image.tree:
+            if entry.package in wanted:
+                kept.keep(entry.path, Reason("kept", f"package {entry.package.removeprefix('deb/')}"))
+
+
+def nearest(pattern: str, tree: Tree) -> str:
+    """What the rule may have meant, as the end of a message."""
+    if globbed(pattern):
+        return _nearest_glob(pattern, tree)
+    path = normalise(pattern)
+    directory = parent(path)
+    while tree.lookup(tree.walk(directory).resolved) is None:
+        path, directory = directory, parent(directory)
+    place = tree.walk(directory).resolved
+    name = path.rpartition("/")[2]
+    names = {child.rpartition("/")[2]: child for child in tree.children(place)}
+    close = get_close_matches(name, list(names), 1, 0.5)
+    last = "/" + normalise(pattern).rpartition("/")[2]
+    elsewhere = next((other for other in tree.paths if other.endswith(last)), None)
+    if elsewhere and not (close and path == normalise(pattern)):
+        return f"; the nearest is {elsewhere}"
+    return f"; the nearest is {names[close[0]]}" if close else f"; {directory} is there, {path} is not"
+
+
+def _nearest_glob(pattern: str, tree: Tree) -> str:
+    head: list[str] = []
+    for part in normalise(pattern).split("/")[1:]:
+        if globbed(part):
+            break
+        head.append(part)
+    directory = normalise("/".join(head))
+    final = tree.walk(directory).final
+    if final is None:
+        return nearest(directory, tree)
+    children = tree.children(final.path)
+    some = ", ".join(child.rpartition("/")[2] for child in children[:3]) + (", ..." if len(children) > 3 else "")
+    return f"; {directory} has {some}" if children else f"; {directory} is empty"
+
+
+def taking(path: str, rules: Sequence[Matched]) -> Rule | None:
+    """The first rule that names the path or a directory above it."""
+    return next((m.rule for m in rules if any(is_below(path, matched_path) for matched_path in m.paths)), None)

@@ -1,0 +1,89 @@
+"""What the traced run used: opened, executed, listed, looked at, written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from slimtasks.languages import used_trees
+from slimtasks.records import Access, ImagePath, Reason
+from slimtasks.rootfs import parent
+from slimtasks.selection.image import FatImage, is_engines
+from slimtasks.selection.kept import Kept
+
+RESOLVED_ONLY = frozenset({"fanotify", "inotify"})  # sources that give no path as it was asked
+WORDS = {
+    "exec": "executed",
+    "open": "opened",
+    "list": "listed",
+    "look": "looked at",
+    "write": "opened for writing",
+    "bind": "made",
+}
+
+
+def keep_used(accesses: Iterable[Access], kept: Kept) -> None:
+    """Keeps what was used and exists, and the directories of what the run created, renamed, bound or unlinked."""
+    reasons = {(how, by): _reason(how, by) for how, by in {(access.how, access.source) for access in accesses}}
+    for access in accesses:
+        if access.how == "miss":
+            continue
+        reason = reasons[access.how, access.source]
+        walk = kept.follow(access.path, reason)
+        if walk.final is None:
+            kept.keep_passed(walk, access.path, reason)  # readlink, or a link to /dev/stdout, which the engine brings
+        if access.how in ("write", "bind"):
+            _keep_ancestors(walk.resolved, access.path, kept)
+
+
+def _reason(how: str, source: str) -> Reason:
+    return Reason("asked" if how == "look" else "traced", f"{WORDS.get(how, how)} ({source})")
+
+
+def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:
+    """The directory that was written to, as far as the fat image has it, with the links that lead there."""
+    if is_engines(place):
+        return
+    directory = parent(place)
+    while kept.tree.lookup(directory) is None:
+        directory = parent(directory)
+    reason = Reason("needed", f"the run wrote {place}")
+    kept.keep(directory, reason)
+    kept.keep_passed(kept.tree.walk(parent(asked)), asked, reason)
+
+
+def keep_links_to_kept(accesses: Iterable[Access], kept: Kept) -> None:
+    """Where no source tells paths as they were asked: keeps every symlink that leads to something kept."""
+    if any(access.source not in RESOLVED_ONLY for access in accesses):
+        return
+    for entry in kept.tree:
+        if entry.type == "link" and entry.path not in kept:
+            walk = kept.tree.walk(entry.path)
+            # Opens of devices are not seen by these sources, so a log that is a link to /dev/stdout always stays.
+            if walk.resolved in kept or is_engines(walk.resolved):
+                for link in walk.passed:
+                    kept.keep(link, Reason("needed", f"symlink to {walk.resolved}"))
+
+
+def refuse_languages(image: FatImage, errors: list[str]) -> None:
+    """`granularity: auto` keeps whole packages of languages, and all where nothing ran: neither is built yet."""
+    if image.inputs.granularity != "auto" or image.inputs.whole:
+        return
+    how_on = "say `granularity: file` to keep only the files that the trace and the rules name"
+    if not image.inputs.workload or not image.inputs.accesses:
+        said = "the spec has no workload" if not image.inputs.workload else "the traced run used no file"
+        errors.append(f"{said}, and granularity auto means whole packages then, which is not supported yet; {how_on}")
+        return
+    trees = used_trees(_opened(image))
+    if trees:
+        lines = "".join(f"\n  {tree.root} ({tree.language}; the run used {tree.used})" for tree in trees)
+        errors.append(
+            "the trace used packages of a language, which granularity auto keeps whole; "
+            f"that is not supported yet; {how_on}, and `keep:` lines for what is loaded later:{lines}"
+        )
+
+
+def _opened(image: FatImage) -> set[ImagePath]:
+    """The files of the fat image that the run opened or executed; a directory only by what was opened in it."""
+    paths = {access.path for access in image.inputs.accesses if access.how in ("exec", "open", "list")}
+    finals = (image.tree.walk(path).final for path in paths)
+    return {final.path for final in finals if final is not None}

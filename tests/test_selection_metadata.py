@@ -1,0 +1,87 @@
+"""Package metadata, licence texts and os-release of what stays."""
+
+from small_trees import Line, accesses, entries, files
+
+from slimtasks.records import ImagePath, Package, Selected
+from slimtasks.selection import Inputs, select
+
+TREE = """
+/etc/os-release -> ../usr/lib/os-release
+/usr/lib/os-release package=base-files
+/usr/lib/libz.so.1 elf package=zlib1g
+/usr/lib/other package=other
+/usr/share/doc/zlib1g -> zlib-doc
+/usr/share/doc/zlib-doc/copyright package=zlib-doc
+/usr/share/doc/other/copyright package=other
+/usr/share/common-licenses/GPL -> GPL-3
+/usr/share/common-licenses/GPL-3 package=base-files
+/usr/share/common-licenses/Artistic package=base-files
+/var/lib/dpkg/status
+/var/lib/dpkg/info/zlib1g.list
+"""
+STATUS = """\
+Package: zlib1g
+Status: install ok installed
+Version: 1.2
+
+Package: other
+Status: install ok installed
+Version: 3
+"""
+CAPTURED = {
+    "/var/lib/dpkg/status": STATUS,
+    "/var/lib/dpkg/info/zlib1g.md5sums": "00  usr/lib/libz.so.1\n11  usr/lib/gone\n",
+    "/usr/share/doc/zlib-doc/copyright": "see /usr/share/common-licenses/GPL.",
+}
+
+
+def selected(trace: str, **more: object) -> tuple[Selected, ...]:
+    inputs = Inputs(
+        entries(TREE),
+        accesses(trace),
+        packages=[Package(f"deb/{name}", "1") for name in ("zlib1g", "other", "base-files", "zlib-doc")],
+        captured={ImagePath(path): text.encode() for path, text in CAPTURED.items()},
+        granularity="file",
+        unowned="traced",
+        **more,  # type: ignore[arg-type]
+    )
+    return select(inputs).selected
+
+
+def test_metadata_of_packages_of_which_a_file_stays() -> None:
+    found = selected("open /usr/lib/libz.so.1")
+    assert files(found, entries(TREE)).split() == [
+        "/etc/os-release",
+        "/usr/lib/libz.so.1",
+        "/usr/lib/os-release",
+        "/usr/share/common-licenses/GPL",
+        "/usr/share/common-licenses/GPL-3",
+        "/usr/share/doc/zlib-doc/copyright",
+        "/usr/share/doc/zlib1g",
+        "/var/lib/dpkg/status.d",
+        "/var/lib/dpkg/status.d/zlib1g",
+        "/var/lib/dpkg/status.d/zlib1g.md5sums",
+    ]
+    content = {item.path: item.content for item in found if item.content}
+    assert content == {
+        "/var/lib/dpkg/status.d/zlib1g": "Package: zlib1g\nStatus: install ok installed\nVersion: 1.2\n",
+        "/var/lib/dpkg/status.d/zlib1g.md5sums": "00  usr/lib/libz.so.1\n",
+    }
+
+
+def test_an_app_that_reads_status_gets_it_cut_down() -> None:
+    found = selected("open /usr/lib/libz.so.1\nopen /var/lib/dpkg/status")
+    assert {item.path: item.content for item in found if item.content} == {
+        "/var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nVersion: 1.2\n"
+    }
+
+
+def test_none() -> None:
+    assert files(selected("open /usr/lib/libz.so.1", metadata="none"), entries(TREE)) == "/usr/lib/libz.so.1"
+
+
+def test_drop_beats_metadata() -> None:
+    rules = [Line("/var/lib/dpkg"), Line("/usr/share/doc/**"), Line("/usr/lib/os*")]
+    found = selected("open /usr/lib/libz.so.1", drop=rules)
+    assert "/usr/lib/libz.so.1" in files(found, entries(TREE)).split()
+    assert not [item.path for item in found if item.path.startswith(("/var/lib/dpkg", "/usr/share/doc"))]
