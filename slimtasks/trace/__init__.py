@@ -1,0 +1,1 @@
+"""What a running image uses, and the files themselves: gate, sidecar, tracing sources, extraction."""

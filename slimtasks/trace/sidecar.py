@@ -1,0 +1,147 @@
+"""The container that traces the others: it sees the host's processes, and has four capabilities and no network."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import TracebackType
+
+from slimtasks.engine.client import Engine
+from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.stream import STDOUT, Stream
+from slimtasks.errors import EngineError, SlimError
+from slimtasks.trace.frames import Decoder, Frame
+from slimtasks.trace.recording import Target, incomplete
+
+PATIENCE = 20.0  # seconds for a gate to be let go; the tracer's own limit is 15
+ENDING = 30.0  # seconds for the tracer to report the rest, once a container is gone
+
+CAPABILITIES = (
+    "SYS_ADMIN",  # fanotify_init(2) for mounts and file systems
+    "SYS_PTRACE",  # strace, and /proc/PID/root of others
+    "DAC_READ_SEARCH",  # the same for processes of other users: without it strace -y shows no paths
+    "KILL",  # lets go gates that run as another user
+)
+
+
+def sidecar_config(engine: Engine, tracer_image: str) -> ContainerConfig:
+    """How the sidecar runs. Its only process is the tracer, which ends with its standard input, that is: with us."""
+    return ContainerConfig(
+        image=tracer_image,
+        entrypoint=("/tracer",),
+        command=(),
+        user="0",
+        cap_drop=("ALL",),
+        cap_add=CAPABILITIES,
+        pid_mode="host",
+        userns_mode="host" if engine.info.userns else "",
+        network="none",
+        read_only=True,
+        stdin_open=True,
+        stdin_once=True,
+        log_driver="none",
+        healthcheck=False,
+    )
+
+
+class Sidecar:
+    """Traces containers while it is entered. Threads may call it at the same time."""
+
+    def __init__(self, engine: Engine, tracer_image: str) -> None:
+        self._engine = engine
+        self._image = tracer_image
+        self._open = ExitStack()
+        self._changed = threading.Condition()
+        self._targets: list[Target] = []
+        self._stream: Stream | None = None
+        self._broken = ""  # why the tracer is no longer there
+        self._said = bytearray()
+
+    def __enter__(self) -> Sidecar:
+        with ExitStack() as opening:
+            container = opening.enter_context(self._engine.container(sidecar_config(self._engine, self._image)))
+            self._container = container
+            self._stream = opening.enter_context(container.attach())
+            container.start()
+            self._reader = threading.Thread(target=self._read, args=(self._stream,), daemon=True)
+            self._reader.start()
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._open:
+            if self._stream is not None:
+                with suppress(EngineError, OSError):
+                    self._stream.close_write()
+                self._reader.join(timeout=5)
+
+    def program(self, name: str) -> bytes:
+        """One of the tracer image's programs: gate, archive or relay."""
+        return self._container.read_file(f"/{name}")
+
+    def trace(self, pid: int) -> Target:
+        """Begins to trace the container whose first process is `pid` (as the host counts) and lets its gate go.
+
+        Raises IncompleteTrace where that does not succeed.
+        """
+        with self._changed:
+            target = Target(number=len(self._targets) + 1)
+            self._targets.append(target)
+            self._send(f"trace {target.number} {pid}\n")
+        self._wait(target, lambda: bool(target.released), PATIENCE, "its first process was not let go by the gate")
+        return target
+
+    def wait_for_exec(self, target: Target, pid: int) -> None:
+        """Returns once the gated command with the host's number `pid` was let go, which the tracer does by itself."""
+        let_go = "a command was not let go by the gate"
+        self._wait(target, lambda: pid in target.released or target.done, PATIENCE, let_go)
+
+    def wait_for_end(self, target: Target) -> None:
+        """Returns once all that the container did was told; the container has to be gone, or about to end."""
+        self._wait(target, lambda: target.done, ENDING, "the tracer did not report the rest")
+
+    def _wait(self, target: Target, reached: Callable[[], bool], patience: float, otherwise: str) -> None:
+        deadline = time.monotonic() + patience
+        with self._changed:
+            while not reached():
+                if self._broken or (target.problems and not target.released):
+                    raise incomplete(sorted(target.problems) or [self._broken])
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise incomplete([*sorted(target.problems), f"{otherwise} within {patience:g} s"])
+                self._changed.wait(left)
+
+    def _send(self, text: str) -> None:
+        if self._stream is None:
+            raise SlimError("the tracing sidecar is not running", "use it in a `with` block")
+        self._stream.write(text.encode())
+
+    def _read(self, stream: Stream) -> None:
+        decoder = Decoder()
+        try:
+            for channel, data in stream:
+                if channel == STDOUT:
+                    with self._changed:
+                        self._take(decoder, data)
+                else:
+                    self._said += data[:1000]
+            reason = "the tracer ended early"
+        except Exception as error:  # noqa: BLE001  # a thread has nobody above it: whoever waits is told instead
+            reason = f"the tracer's messages could not be read: {error}"
+        if self._said:
+            reason += f" ({self._said.decode(errors='replace').strip()})"
+        with self._changed:
+            self._broken = reason
+            self._changed.notify_all()
+
+    def _take(self, decoder: Decoder, data: bytes) -> None:
+        for frame in decoder.feed(data):
+            self._of(frame).take(frame)
+        self._changed.notify_all()
+
+    def _of(self, frame: Frame) -> Target:
+        return self._targets[frame.target - 1]

@@ -1,0 +1,113 @@
+/* probe VERB ARGUMENT...: does what its arguments say, one after the other, so that a test knows what is to be traced. */
+#include <fcntl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sched.h>
+#include <unistd.h>
+
+#define IS(verb) (!strcmp(*words, verb))
+
+static void *run(void *arguments);
+
+static void sock(const char *path, int (*act)(int, const struct sockaddr *, socklen_t))
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    act(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof address);
+}
+
+/* The calls without a directory of their own, where there are some: what they look at depends on the process. */
+static void look(const char *path)
+{
+#ifdef SYS_stat
+    struct stat info;
+    syscall(SYS_stat, path, &info);
+#else
+    access(path, F_OK);
+#endif
+}
+
+static void in_thread(char **words)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, run, words);
+    pthread_join(thread, NULL);
+}
+
+static void *run(void *arguments)
+{
+    char buffer[4096];
+    int status = 0;
+
+    for (char **words = arguments; *words; words++) {
+        if (IS("fork") || IS("vfork") || IS("daemon")) {
+            pid_t child = IS("vfork") ? vfork() : fork();
+            if (child && !IS("daemon"))
+                waitpid(child, &status, 0);
+            if (child)
+                _exit(WEXITSTATUS(status));
+            setsid();
+        } else if (IS("thread")) {
+            in_thread(words + 1);
+            return NULL;
+        } else if (IS("unshare")) {
+            if (unshare(CLONE_NEWNS))
+                perror("unshare");
+        } else if (IS("hold")) {
+            pause();
+        } else if (IS("fail")) {
+            _exit(7);
+        } else if (IS("exec")) {
+            execvp(words[1], words + 1);
+            perror(words[1]);
+        } else if (!words[1]) {
+            fprintf(stderr, "probe: %s?\n", *words);
+            _exit(2);
+        } else {
+            const char *one = words[1];
+            if (IS("open")) close(open(one, O_RDONLY));
+            else if (IS("create")) close(open(one, O_WRONLY | O_CREAT, 0644));
+            else if (IS("stat")) look(one);
+            else if (IS("access")) access(one, R_OK);
+            else if (IS("readlink")) (void)!readlink(one, buffer, sizeof buffer);
+            else if (IS("list")) { DIR *folder = opendir(one); if (folder) { readdir(folder); closedir(folder); } }
+            else if (IS("chdir")) (void)!chdir(one);
+            else if (IS("fchdir")) (void)!fchdir(open(one, O_RDONLY | O_DIRECTORY));
+            else if (IS("chroot")) (void)!chroot(one);
+            else if (IS("unlink")) unlink(one);
+            else if (IS("mkdir")) mkdir(one, 0755);
+            else if (IS("bind")) sock(one, bind);
+            else if (IS("connect")) sock(one, connect);
+            else if (IS("setuid")) (void)!setuid((uid_t)atoi(one));
+            else if (IS("sleep")) usleep((useconds_t)atoi(one) * 1000);
+            else if (IS("hex")) {  /* a name that no JSON can carry */
+                char name[256] = "/t/";
+                size_t n = 3;
+                for (unsigned byte; sscanf(one, "%2x", &byte) == 1; one += 2)
+                    name[n++] = (char)byte;
+                close(open(name, O_RDONLY | O_CREAT, 0644));
+            } else if (IS("say")) { puts(one); fflush(stdout); }
+            else if (IS("many")) for (int i = 0; i < atoi(one); i++) { sprintf(buffer, "/t/many/%d", i); close(open(buffer, O_RDONLY | O_CREAT, 0644)); }
+            else { fprintf(stderr, "probe: %s?\n", *words); _exit(2); }
+            words++;
+        }
+    }
+    return NULL;
+}
+
+int main(int count, char **arguments)
+{
+    (void)count;
+    run(arguments + 1);
+    return 0;
+}

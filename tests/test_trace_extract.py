@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engine_images import entry, folder
+from trace_images import Member, link, loaded
+
+from slimtasks.engine.client import Engine
+from slimtasks.errors import EngineError
+from slimtasks.records import ImagePath
+from slimtasks.trace.extract import extract
+
+pytestmark = pytest.mark.engine
+pytest_plugins = ["engine_images", "trace_images"]
+
+ACL = bytes.fromhex("0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000400ffffffff")
+CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")  # cap_net_bind_service=ep
+LONG = "long/" + "/".join(["folder" * 8] * 6)
+ODD = os.fsdecode(b"odd/\xff\n\xc3\xa9")
+
+
+def special(name: str, kind: bytes, **fields: object) -> Member:
+    member = entry(name)
+    member.type = kind
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member, b""
+
+
+def attributes(name: str, content: bytes, **values: bytes) -> Member:
+    member = entry(name)
+    for key, value in values.items():
+        member.pax_headers["SCHILY.xattr." + key.replace("__", ".")] = value.decode("utf-8", "surrogateescape")
+    return member, content
+
+
+@pytest.fixture(scope="module")
+def image(engine: Engine) -> Iterator[str]:
+    """An image with one of everything."""
+    owned = entry("dir/owned", 0o640, uid=65534)
+    owned.mtime = 1234567890
+    members = [
+        *(folder(name) for name in ("dir", "long", "odd", "data", "etc", "proc")),
+        folder("sticky", 0o1777),
+        (owned, b"owned\n"),
+        (entry("dir/setuid", 0o4755), b"x" * 1500),
+        (entry("dir/empty", 0o600), b""),
+        (entry("dir/b-first"), b"hard"),
+        special("dir/a-second", tarfile.LNKTYPE, linkname="dir/b-first"),
+        special("dir/c-third", tarfile.LNKTYPE, linkname="dir/b-first"),
+        link("dir/link", "owned"),
+        link("dir/" + "l" * 120, "t" * 300),
+        special("dir/fifo", tarfile.FIFOTYPE, mode=0o620),
+        special("dir/null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
+        special("dir/disk", tarfile.BLKTYPE, devmajor=8, devminor=300, mode=0o660),
+        attributes("dir/ping", b"ping", security__capability=CAPABILITY),
+        attributes("dir/acl", b"acl", system__posix_acl_access=ACL, user__note=b"a=b\n\xff"),
+        (entry(LONG), b"deep"),
+        (entry(ODD, uid=3_000_000), b"odd"),
+        (entry("data/kept"), b"kept"),
+        (entry("etc/hosts"), b"of the image"),
+        (entry("etc/passwd"), b"root:x:0:0::/:\n"),
+        (entry("big"), bytes(5_000_000)),
+    ]
+    with loaded(engine, "extract", members, {"Volumes": {"/data": {}}, "Entrypoint": ["/none"], "User": "77"}) as tag:
+        yield tag
+
+
+def dump(engine: Engine, tracer: str, image: str, *paths: str) -> list[str]:
+    """What comes out, a line each: type, mode, owner, size, name, link, extended attributes, content."""
+    lines = []
+    with extract(engine, tracer, image, [ImagePath(path) for path in paths]) as entries:
+        for info, content in entries:
+            kind = info.type.decode()
+            parts = [f"{kind} {info.mode:04o} {info.uid}:{info.gid} {info.size} {info.name}"]
+            if info.linkname:
+                parts.append(f"-> {info.linkname}")
+            if info.isdev() and not info.isfifo():
+                parts.append(f"{info.devmajor},{info.devminor}")
+            for name, value in sorted(info.pax_headers.items()):
+                if name.startswith("SCHILY.xattr."):
+                    parts.append(f"{name[13:]}={value.encode('utf-8', 'surrogateescape').hex()}")
+            if content:
+                data = content.read()
+                assert len(data) == info.size
+                parts.append(
+                    repr(data[:12].decode("utf-8", "surrogateescape")) if len(data) < 100 else f"{len(set(data))}"
+                )
+            lines.append(" ".join(parts))
+    return lines
+
+
+def test_everything_comes_out_as_it_is(engine: Engine, tracer_image: str, image: str) -> None:
+    names = [
+        "dir/owned",
+        "dir/setuid",
+        "dir/empty",
+        "dir/link",
+        "dir/fifo",
+        "dir/null",
+        "dir/disk",
+        "sticky",
+        "dir",
+        LONG,
+    ]
+    assert dump(engine, tracer_image, image, *(f"/{name}" for name in names)) == [
+        "0 0640 65534:65534 6 dir/owned 'owned\\n'",
+        "0 4755 0:0 1500 dir/setuid 1",
+        "0 0600 0:0 0 dir/empty ''",
+        "2 0777 0:0 0 dir/link -> owned",
+        "6 0620 0:0 0 dir/fifo",
+        "3 0666 0:0 0 dir/null 1,3",
+        "4 0660 0:0 0 dir/disk 8,300",
+        "5 1777 0:0 0 sticky",
+        "5 0755 0:0 0 dir",
+        f"0 0644 0:0 4 {LONG} 'deep'",
+    ]
+
+
+def test_long_and_odd_names_and_numbers(engine: Engine, tracer_image: str, image: str) -> None:
+    name = "dir/" + "l" * 120
+    assert dump(engine, tracer_image, image, f"/{ODD}", f"/{name}", "/") == [
+        f"0 0644 3000000:3000000 3 {ODD} 'odd'",
+        f"2 0777 0:0 0 {name} -> {'t' * 300}",
+        "5 0755 0:0 0 .",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (("a-second", "b-first", "c-third"), ["0 a-second", "1 b-first -> dir/a-second", "1 c-third -> dir/a-second"]),
+        (("c-third", "b-first"), ["0 c-third", "1 b-first -> dir/c-third"]),
+        (("b-first",), ["0 b-first"]),
+    ],
+)
+def test_hard_links_lead_to_the_first_listed_name(
+    engine: Engine, tracer_image: str, image: str, order: tuple[str, ...], expected: list[str]
+) -> None:
+    with extract(engine, tracer_image, image, [ImagePath(f"/dir/{name}") for name in order]) as entries:
+        found = [(i.type.decode(), i.name[4:], i.linkname, content and content.read()) for i, content in entries]
+    assert [f"{kind} {name}" + f" -> {to}" * bool(to) for kind, name, to, _ in found] == expected
+    assert found[0][3] == b"hard"
+
+
+def test_extended_attributes(engine: Engine, tracer_image: str, image: str) -> None:
+    assert dump(engine, tracer_image, image, "/dir/ping", "/dir/acl") == [
+        f"0 0644 0:0 4 dir/ping security.capability={CAPABILITY.hex()} 'ping'",
+        f"0 0644 0:0 3 dir/acl system.posix_acl_access={ACL.hex()} user.note={b'a=b'.hex()}0aff 'acl'",
+    ]
+
+
+def test_times_are_whole_seconds(engine: Engine, tracer_image: str, image: str) -> None:
+    with extract(engine, tracer_image, image, [ImagePath("/dir/owned"), ImagePath("/dir/empty")]) as entries:
+        assert [info.mtime for info, _ in entries] == [1234567890, 0]
+
+
+def test_what_a_volume_hides_is_the_images(engine: Engine, tracer_image: str, image: str) -> None:
+    assert dump(engine, tracer_image, image, "/data/kept") == ["0 0644 0:0 4 data/kept 'kept'"]
+
+
+def test_contents_need_not_be_read(engine: Engine, tracer_image: str, image: str) -> None:
+    with extract(engine, tracer_image, image, [ImagePath("/big"), ImagePath("/dir/owned")]) as entries:
+        assert [info.size for info, _ in entries] == [5_000_000, 6]
+
+
+def test_nothing_asked_for(engine: Engine, tracer_image: str, image: str) -> None:
+    assert dump(engine, tracer_image, image) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/dir/none", "/dir/none: No such file or directory"),
+        ("/dir/owned/under", "/dir/owned/under: Not a directory"),
+        ("/etc/hosts", "hidden by what the engine mounts at /etc/hosts"),
+        ("/etc/resolv.conf", "hidden by what the engine mounts at /etc/resolv.conf"),
+        ("/proc", "hidden by what the engine mounts at /proc"),
+        ("/proc/self/exe", "hidden by what the engine mounts at /proc"),
+        ("/dev/null", "hidden by what the engine mounts at /dev"),
+        ("/sys/kernel", "hidden by what the engine mounts at /sys"),
+    ],
+)
+def test_what_cannot_be_had_is_an_error(engine: Engine, tracer_image: str, image: str, path: str, reason: str) -> None:
+    with pytest.raises(EngineError, match=reason):
+        dump(engine, tracer_image, image, "/dir/owned", path, "/dir/setuid")
+
+
+def test_a_consumer_that_stops_leaves_nothing(engine: Engine, tracer_image: str, image: str) -> None:
+    with extract(engine, tracer_image, image, [ImagePath("/big"), ImagePath("/dir/owned")]) as entries:
+        next(entries)
+
+
+def test_a_file_of_nine_gigabytes(programs: Path, tmp_path: Path) -> None:
+    """Its header alone: nobody wants to read nine gigabytes of zeros."""
+    with (tmp_path / "huge").open("wb") as huge:
+        huge.truncate(9 << 30)
+    (tmp_path / "list").write_bytes(os.fsencode(tmp_path / "huge") + b"\0")
+    command = [str(programs / "archive"), str(tmp_path / "list")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        head = process.stdout.read(1 << 20)
+        process.kill()
+        said = process.stderr.read()
+    if b"hidden by" in said:
+        pytest.skip("temporary files are on a file system that containers do not have")
+    with tarfile.open(fileobj=io.BytesIO(head), mode="r|") as archive:
+        member = archive.next()
+    assert member is not None and member.size == 9 << 30

@@ -1,0 +1,87 @@
+"""A tracer image, and an image of which a test knows what it does, both made with this machine's gcc and strace."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from engine_images import archive, entry, folder, tar
+
+from slimtasks.engine.client import Engine
+
+PROGRAMS = Path(__file__).parents[1] / "slimtasks" / "trace" / "programs"
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with gate, tracer, archive and relay, built, and probe."""
+    made = tmp_path_factory.mktemp("programs") / "src"
+    shutil.copytree(PROGRAMS, made)
+    subprocess.run(["make", "-s", "-C", str(made), "all"], check=True)
+    probe = ["gcc", "-O1", "-static", "-pthread", "-D_GNU_SOURCE", "-o", str(made / "probe")]
+    subprocess.run([*probe, str(Path(__file__).with_name("probe.c"))], check=True)
+    return made
+
+
+@pytest.fixture(scope="session")
+def tracer_image(engine: Engine, programs: Path) -> Iterator[str]:
+    """The id of a tracer image like the one that programs/Dockerfile makes."""
+    members = [program(name, programs / name) for name in ("gate", "tracer", "archive", "relay")]
+    strace = Path(shutil.which("strace") or pytest.fail("no strace on this machine"))
+    needed = subprocess.run(["ldd", str(strace)], check=True, capture_output=True, text=True).stdout.split()
+    libraries = [Path(word) for word in needed if word.startswith("/")]
+    members += [program(str(path), path) for path in (Path("/usr/bin/strace"), *libraries)]
+    with loaded(engine, "tracer", [*folders(members), *members]) as tag:
+        yield tag
+
+
+@pytest.fixture(scope="session")
+def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
+    """The tag of an image with nothing but /probe, a script for it, and a few files below /t."""
+    members = [
+        program("/probe", programs / "probe"),
+        (entry("script", 0o755), b"#!/probe open\n"),
+        *((entry(f"t/{name}"), b"content") for name in ("a", "b", "c", "d", "sub/e", "sub/f", "jail/t/a", "jail/g")),
+        *((entry(f"volume/{name}"), b"content") for name in ("v", "w")),
+        link("t/link", "a"),
+        link("t/loop", "sub"),
+    ]
+    with loaded(engine, "probe", [*folders(members, open_ones=("t",)), *members]) as tag:
+        yield tag
+
+
+@contextmanager
+def loaded(
+    engine: Engine, name: str, members: Iterable[Member], config: dict[str, object] | None = None
+) -> Iterator[str]:
+    """The tag of an image of one layer with these files, while inside."""
+    tag = engine.temporary_tag("test", name)
+    engine.load_stream(iter([archive(tag, tar(list(members)), {"Cmd": None, **(config or {})})]))
+    try:
+        yield tag
+    finally:
+        engine.untag(tag)
+
+
+def program(name: str, source: Path) -> Member:
+    """An executable file of this machine for `tar`."""
+    return entry(name.lstrip("/"), 0o755), source.read_bytes()
+
+
+def link(name: str, target: str) -> Member:
+    """A symlink for `tar`."""
+    member = entry(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member, b""
+
+
+def folders(members: Iterable[Member], open_ones: tuple[str, ...] = ()) -> list[Member]:
+    """The directories that the members lie in; all may write into `open_ones`."""
+    names = {str(parent) for member, _ in members for parent in Path(member.name).parents} - {"."}
+    return [folder(name, 0o777 if name in open_ones else 0o755) for name in sorted(names)]
