@@ -1,0 +1,105 @@
+"""The steps that run a command: `exec`, `client`, `oneshot`, `host`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from slimtasks import process
+from slimtasks.engine.client import Engine
+from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.failure import Refused
+from slimtasks.errors import SlimError
+from slimtasks.spec.steps import Client, Exec, Host, Oneshot
+from slimtasks.workload.expect import shortened, text_of, unmet
+from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.launcher import Exit, Launcher
+from slimtasks.workload.plain import PlainLauncher
+from slimtasks.workload.target import Target
+
+Command = Exec | Client | Oneshot | Host
+
+
+def run_exec(action: Exec, target: Target, timeout: float) -> None:
+    """Runs the command in the running container."""
+    target.must_run()
+    try:
+        ended = target.launcher.exec(target.container, action.command, "", timeout)
+    except TimeoutError:
+        raise _too_slow(action, timeout) from None
+    except Refused as error:
+        target.must_run()
+        raise StepFailed(f"the command does not start: {error.what}", sent=_sent(action)) from error
+    judge(action, ended)
+
+
+def run_oneshot(action: Oneshot, launcher: Launcher, config: ContainerConfig, files: bytes, timeout: float) -> None:
+    """Runs a fresh container of `config`, which has the step's arguments, to its end."""
+    try:
+        with launcher.create(config, files) as container:
+            ended = launcher.run_to_end(container, timeout)
+    except TimeoutError:
+        raise _too_slow(action, timeout) from None
+    except Refused as error:
+        raise StepFailed(f"the container does not start: {error.what}", sent=_sent(action)) from error
+    judge(action, ended)
+
+
+def run_client(action: Client, engine: Engine, image_id: str, network: str, timeout: float) -> None:
+    """Runs the command, which replaces the image's own entrypoint, in a container on the target's network."""
+    config = ContainerConfig(
+        image=image_id,
+        entrypoint=action.command[:1],
+        command=action.command[1:],
+        network=network,
+        log_driver="none",
+        healthcheck=False,
+    )
+    plain = PlainLauncher(engine)
+    try:
+        with plain.create(config, b"") as container:
+            ended = plain.run_to_end(container, timeout)
+    except TimeoutError:
+        raise _too_slow(action, timeout) from None
+    except Refused as error:
+        raise StepFailed(f"the client does not start: {error.what}", sent=_sent(action)) from error
+    judge(action, ended)
+
+
+def run_host(action: Host, env: Mapping[str, str], folder: Path, timeout: float) -> None:
+    """Runs the command on this machine, in `folder`."""
+    try:
+        done = process.run(action.command, env=env, cwd=folder, timeout=timeout, check=False)
+    except SlimError as error:
+        raise StepFailed(error.what, sent=_sent(action), hint=error.hint) from error
+    judge(action, Exit(done.status, done.stdout, done.stderr))
+
+
+def judge(action: Command, ended: Exit) -> None:
+    """StepFailed unless the command ended and printed as `action` says."""
+    wrong = []
+    if ended.status != action.exit_status:
+        wrong.append(f"exit status {ended.status} instead of {action.exit_status}")
+    stdout, stderr = text_of(ended.stdout), text_of(ended.stderr)
+    wrong += [f"stdout: not met: {source}" for source in unmet(action.stdout, stdout)]
+    wrong += [f"stderr: not met: {source}" for source in unmet(action.stderr, stderr)]
+    if not wrong:
+        return
+    printed = [f"{name}:\n{shortened(text)}" for name, text in (("stdout", stdout), ("stderr", stderr)) if text]
+    came = "\n".join([f"exit status {ended.status}", *printed])
+    raise StepFailed(wrong[0], sent=_sent(action), expected="\n".join(wrong[1:]), came=came, hint=_hint(action, ended))
+
+
+def _hint(action: Command, ended: Exit) -> str:
+    if ended.status in (126, 127) and action.exit_status != ended.status:
+        return f"{action.command[0]} cannot be run: is it there, with its interpreter, and executable?"
+    return ""
+
+
+def _too_slow(action: Command, timeout: float) -> StepFailed:
+    return StepFailed(f"not done after {timeout:g} s", sent=_sent(action), hint="the step's `timeout:` may be raised")
+
+
+def _sent(action: Command) -> str:
+    return shlex.join(action.command)

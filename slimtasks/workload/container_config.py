@@ -1,0 +1,115 @@
+"""How the engine is asked for a container: the Compose keys of `run` over an image's config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from slimtasks.engine.config import ContainerConfig, Ulimit
+from slimtasks.errors import SlimError
+from slimtasks.spec.model import Image
+from slimtasks.spec.run import Run, Volume
+from slimtasks.spec.steps import Http, Step, Tcp, Wait
+from slimtasks.workload.env_file import parse_env_file
+from slimtasks.workload.volumes import Volumes
+
+
+def container_config(
+    image: Image,
+    image_id: str,
+    volumes: Volumes,
+    environ: Mapping[str, str],
+    *,
+    command: tuple[str, ...] | None = None,
+    more_volumes: tuple[Volume, ...] = (),
+) -> ContainerConfig:
+    """A container of `image_id` as `image.run` says; `command` replaces its arguments, the entrypoint stays.
+
+    Its HEALTHCHECK is not left to the engine: `readiness` runs it, so that it is traced and not polled slowly.
+    """
+    run = image.run
+    mounted = {volume.target: volume for volume in (*run.volumes, *more_volumes)}  # a step's beat those of `run`
+    wanted = tuple(mounted.values())
+    return ContainerConfig(
+        image=image_id,
+        entrypoint=run.entrypoint,
+        command=run.command if command is None else command,
+        env=environment(image, environ),
+        user=run.user,
+        working_dir=run.working_dir,
+        binds=volumes.binds(wanted),
+        volumes=volumes.mounts(wanted),
+        tmpfs=_tmpfs(run, wanted),
+        exposed=tuple(sorted({*run.expose, *(f"{port.target}/{port.protocol}" for port in run.ports)})),
+        cap_add=run.cap_add,
+        cap_drop=run.cap_drop,
+        security_opt=run.security_opt,
+        read_only=run.read_only,
+        init=run.init or None,
+        tty=run.tty,
+        stdin_open=run.stdin_open,
+        hostname=run.hostname,
+        extra_hosts=run.extra_hosts,
+        ulimits=tuple(Ulimit(limit.name, limit.soft, limit.hard) for limit in run.ulimits),
+        shm_size=run.shm_size or 0,
+        sysctls=run.sysctls,
+        devices=run.devices,
+        mem_limit=run.mem_limit or 0,
+        stop_signal=run.stop_signal,
+        platform=run.platform,
+        healthcheck=False,
+    )
+
+
+def environment(image: Image, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the container gets of env_file and environment, sorted; SlimError where the caller has to set a variable."""
+    found: dict[str, str] = {}
+    for path in image.run.env_file:
+        found.update(parse_env_file(_content(image, path), path.name, environ))
+    for name, value in image.run.environment:
+        if value is None and name not in environ:
+            what = f"{_place(image, name)}: run.environment: {name} has no value, and is not set in the environment"
+            raise SlimError(what, f"export {name}=..., or give it a value in the spec")
+        found[name] = environ[name] if value is None else value
+    return tuple(sorted(found.items()))
+
+
+def exposed_ports(image: Image, config: Mapping[str, Any]) -> frozenset[int]:
+    """The TCP ports that the image's config, `expose` and `ports` name."""
+    named = (*(config.get("ExposedPorts") or {}), *image.run.expose)
+    numbers = (entry.partition("/") for entry in named)
+    return frozenset(
+        {int(number) for number, _, protocol in numbers if protocol in ("", "tcp")}
+        | {port.target for port in image.run.ports if port.protocol == "tcp"}
+    )
+
+
+def used_ports(steps: Iterable[Step]) -> frozenset[int]:
+    """The TCP ports that the steps talk to or wait for."""
+    actions = [step.action for step in steps]
+    return frozenset(action.port for action in actions if isinstance(action, (Http, Tcp, Wait)) and action.port)
+
+
+def _tmpfs(run: Run, volumes: Iterable[Volume]) -> tuple[tuple[str, str], ...]:
+    given = (entry.partition(":") for entry in run.tmpfs)
+    return (*((path, options) for path, _, options in given), *((v.target, "") for v in volumes if v.type == "tmpfs"))
+
+
+def _content(image: Image, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SlimError(f"{image.file}: run.env_file: cannot read {path}: {error}") from error
+
+
+def _place(image: Image, name: str) -> str:
+    """File and line of the variable in the spec, as far as its text shows it."""
+    try:
+        lines = image.file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    pattern = re.compile(rf"(^|[^\w]){re.escape(name)}(?!\w)")
+    numbers = [number for number, line in enumerate(lines, 1) if pattern.search(line)]
+    return f"{image.file}:{numbers[0]}" if numbers else str(image.file)

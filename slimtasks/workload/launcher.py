@@ -1,0 +1,39 @@
+"""How the containers of a workload get started: plain here, under a tracer in `trace`."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.container import Container
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a command in a container ended: its exit status and what it printed."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes  # empty with a tty, where both arrive as stdout
+
+
+class Launcher(Protocol):
+    """Creates, starts and enters the containers that run the image under test.
+
+    `timeout` is in seconds; what is not done by then raises TimeoutError, and the process may go on
+    running: the container is removed soon after. A container is used by one thread at a time.
+    """
+
+    def create(self, config: ContainerConfig, files: bytes) -> AbstractContextManager[Container]:
+        """A container, not started, with the tar `files` (b"" for none) unpacked at its `/`; removed at the end."""
+
+    def start(self, container: Container) -> None:
+        """Starts what `create` gave; returns when the entrypoint runs (traced: is let go by the gate)."""
+
+    def exec(self, container: Container, command: tuple[str, ...], user: str, timeout: float) -> Exit:
+        """Runs `command` in the running container to its end; `user` empty: the container's own."""
+
+    def run_to_end(self, container: Container, timeout: float) -> Exit:
+        """Attaches to what `create` gave, then starts it and waits for its end."""

@@ -1,0 +1,58 @@
+"""What came of a workload, step by step."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from slimtasks.errors import WorkloadError
+from slimtasks.spec.steps import Http, Step, Tcp, Wait
+from slimtasks.workload.failure import StepFailed
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step that went well."""
+
+    number: int
+    kind: str
+    where: str
+    seconds: float
+    title: str  # 'GET http :80/'
+
+
+@dataclass(frozen=True)
+class WorkloadResult:
+    """All steps went well, and how the container started and stopped. Without one, its fields stay as they are here."""
+
+    steps: tuple[StepResult, ...]
+    startup_seconds: float = 0.0  # from the start until it was ready for the first step
+    stop_seconds: float = 0.0  # from the stop signal to the end
+    exit_status: int = 0
+    killed: bool = False  # it did not stop by its stop signal within its grace period
+
+
+def step_name(step: Step) -> str:
+    return f"step {step.number} ({step.kind})"
+
+
+def step_title(step: Step) -> str:
+    """What the step does, in a few words."""
+    action = step.action
+    if isinstance(action, Http):
+        return f"{action.method} {action.scheme} :{action.port}{action.path}"
+    if isinstance(action, Tcp):
+        return f"port {action.port}"
+    if isinstance(action, Wait):
+        return f"port {action.port}" if action.port else f"log {action.log}" if action.log else "healthcheck"
+    return shlex.join(action.command)
+
+
+def workload_error(name: str, where: str, failure: StepFailed, log: str, note: str = "") -> WorkloadError:
+    """The error for the user: which step, where it stands, what went wrong, and the container's last words."""
+    lines = [f"{where}: {name} failed: {failure.text()}"]
+    if note:
+        lines.append(f"  {note}")
+    if log:
+        lines += ["  the container's last log lines:", *(f"    {line}" for line in log.splitlines())]
+    return WorkloadError("\n".join(lines), failure.hint, step=name)

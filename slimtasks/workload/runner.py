@@ -1,0 +1,200 @@
+"""Runs the steps of a spec against containers of one image, in order."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any
+
+from slimtasks.engine.client import Engine
+from slimtasks.engine.config import Port
+from slimtasks.engine.container import Container
+from slimtasks.engine.failure import Refused
+from slimtasks.errors import EngineError, SlimError
+from slimtasks.spec.run import Volume
+from slimtasks.spec.steps import Oneshot, Step
+from slimtasks.workload.container_config import exposed_ports, used_ports
+from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.launcher import Launcher
+from slimtasks.workload.reach import reach
+from slimtasks.workload.readiness import READY_TIMEOUT, wait_ready
+from slimtasks.workload.report import StepResult, WorkloadResult, step_name, step_title, workload_error
+from slimtasks.workload.session import Session, Workload
+from slimtasks.workload.target import Target, ending
+from slimtasks.workload.volumes import fresh_volumes
+
+DYING = 0.3  # seconds in which a container may follow a step that failed
+GRACE = 10.0  # seconds from the stop signal to SIGKILL, where the spec has no stop_grace_period
+
+
+def ignore(_: StepResult) -> None:
+    """Nobody wants to hear of single steps."""
+
+
+def run_workload(
+    engine: Engine, launcher: Launcher, workload: Workload, on_step: Callable[[StepResult], None] = ignore
+) -> WorkloadResult:
+    """Runs all steps; `on_step` hears of each that went well. WorkloadError at the first that does not.
+
+    `oneshot` steps before all others run before the container that the others need is started. Whatever
+    happens, no container, network or volume is left.
+    """
+    clock = _Clock(workload.image.trace.timeout)
+    first = tuple(takewhile(_is_oneshot, workload.steps))
+    rest = workload.steps[len(first) :]
+    with fresh_volumes(engine, _volumes(workload), workload.image_id) as volumes:
+        session = Session(engine, launcher, workload, volumes)
+        results = _attempt_all(session, first, clock, on_step)
+        if not rest:
+            return WorkloadResult(results)
+        with _network(engine, rest) as network, _started(replace(session, network=network), clock) as running:
+            began = time.monotonic()
+            _await(running, rest, clock)
+            startup = time.monotonic() - began
+            results += _attempt_all(running, rest, clock, on_step)
+            stopped = _stop(running)
+    return replace(stopped, steps=results, startup_seconds=round(startup, 3))
+
+
+class _Clock:
+    """How much of the whole workload's time is left."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._deadline = time.monotonic() + limit
+
+    def left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
+    def note(self) -> str:
+        return "" if self.left() else f"the whole workload may take {self.limit:g} s (`trace: timeout:`)"
+
+
+def _attempt_all(
+    session: Session, steps: tuple[Step, ...], clock: _Clock, on_step: Callable[[StepResult], None]
+) -> tuple[StepResult, ...]:
+    results = []
+    for step in steps:
+        results.append(_attempt(session, step, clock))
+        on_step(results[-1])
+    return tuple(results)
+
+
+def _attempt(session: Session, step: Step, clock: _Clock) -> StepResult:
+    began = time.monotonic()
+    try:
+        if not clock.left():
+            raise StepFailed("no time was left for it")
+        session.attempt(step, min(step.action.timeout, clock.left()))
+    except StepFailed as failure:
+        failed = _with_ending(failure, session.target)
+        log = session.target.log() if session.target else ""
+        raise workload_error(step_name(step), step.where, failed, log, clock.note()) from failure
+    return StepResult(step.number, step.kind, step.where, round(time.monotonic() - began, 3), step_title(step))
+
+
+def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
+    """The failure, and that the container has ended meanwhile, which may be its cause."""
+    if target and "ended by itself" not in failure.what:
+        try:
+            with suppress(EngineError):  # EngineTimeout: it runs on
+                target.container.wait(timeout=DYING)
+            target.must_run()
+        except StepFailed as ended:
+            failure.what += f"; {ended.what}"
+    return failure
+
+
+@contextmanager
+def _started(session: Session, clock: _Clock) -> Iterator[Session]:
+    """The session with its container running, and the way to it; removed at the end."""
+    engine, work = session.engine, session.workload
+    image_config = _image_config(engine, work.image_id)
+    ports = used_ports(work.steps) | exposed_ports(work.image, image_config)
+    config = replace(
+        session.config(),
+        published=tuple(map(Port, sorted(ports))),
+        network=session.network,
+        network_aliases=(work.image.name,) if session.network else (),
+        log_driver="json-file",
+    )
+    with ExitStack() as stack:
+        try:
+            container = stack.enter_context(session.launcher.create(config, session.files()))
+            session.launcher.start(container)
+        except Refused as error:
+            raise _not_started(session, StepFailed(f"the container does not start: {error.what}"), "", clock) from error
+        way = stack.enter_context(reach(engine, container, work.tracer_image))
+        target = Target(session.launcher, container, way, image_config)
+        yield replace(session, ports=ports, target=target)
+
+
+def _await(session: Session, steps: tuple[Step, ...], clock: _Clock) -> None:
+    """Waits until the container can serve, unless the first step says itself what to wait for."""
+    target = session.target
+    if target is None or steps[0].kind == "wait":
+        return
+    try:
+        wait_ready(target, session.ports, min(READY_TIMEOUT, clock.left()))
+        target.must_run()
+    except StepFailed as failure:
+        raise _not_started(session, failure, target.log(), clock) from failure
+
+
+def _stop(session: Session) -> WorkloadResult:
+    """Stops the container by its stop signal, and how that went; a WorkloadError where it had died by itself before."""
+    assert session.target is not None
+    container = session.target.container
+    grace = session.workload.image.run.stop_grace_period
+    grace = GRACE if grace is None else grace
+    state = _state(container)
+    if not state["Running"]:
+        if state["ExitCode"]:
+            last = StepFailed(f"after the last step the container ended by itself {ending(state)}")
+            raise workload_error("end", _place(session), last, session.target.log())
+        return WorkloadResult(())
+    began = time.monotonic()
+    container.stop(timeout=math.ceil(grace))
+    seconds = time.monotonic() - began
+    status = int(_state(container)["ExitCode"])
+    return WorkloadResult((), 0.0, round(seconds, 3), status, killed=status == 137 and seconds >= grace)
+
+
+def _not_started(session: Session, failure: StepFailed, log: str, clock: _Clock) -> SlimError:
+    return workload_error("start", _place(session), failure, log, clock.note())
+
+
+def _place(session: Session) -> str:
+    file, checkout = session.workload.image.file, session.engine.checkout
+    return str(file.relative_to(checkout) if file.is_relative_to(checkout) else file)
+
+
+def _state(container: Container) -> dict[str, Any]:
+    state: dict[str, Any] = container.inspect()["State"]
+    return state
+
+
+def _image_config(engine: Engine, image_id: str) -> dict[str, Any]:
+    found = engine.inspect_image(image_id)
+    if not found:
+        raise SlimError(f"the image {image_id} has gone from the engine", "run the same command again to load it anew")
+    return found.get("Config") or {}
+
+
+def _volumes(workload: Workload) -> tuple[Volume, ...]:
+    steps = (step.action for step in workload.steps)
+    more = (volume for action in steps if isinstance(action, Oneshot) for volume in action.volumes)
+    return (*workload.image.run.volumes, *more)
+
+
+def _network(engine: Engine, steps: tuple[Step, ...]) -> AbstractContextManager[str]:
+    """A network of our own where a client has to find the target by name."""
+    return engine.network() if any(step.kind == "client" for step in steps) else nullcontext("")
+
+
+def _is_oneshot(step: Step) -> bool:
+    return step.kind == "oneshot"

@@ -1,0 +1,104 @@
+"""One workload on its way: tries one step after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from slimtasks.engine.client import Engine
+from slimtasks.engine.config import ContainerConfig
+from slimtasks.spec.model import Image
+from slimtasks.spec.run import Volume
+from slimtasks.spec.steps import Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
+from slimtasks.workload.commands import run_client, run_exec, run_host, run_oneshot
+from slimtasks.workload.container_config import container_config
+from slimtasks.workload.http import check_http
+from slimtasks.workload.launcher import Launcher
+from slimtasks.workload.readiness import wait_for, wait_ports
+from slimtasks.workload.target import Target
+from slimtasks.workload.tcp import check_tcp
+from slimtasks.workload.volumes import Volumes
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What to run, and on which image."""
+
+    image: Image
+    steps: tuple[Step, ...]  # of its workload, of its checks, or both
+    image_id: str  # under test: the fat image or the slim one
+    fat_id: str  # the default image of `client` steps
+    tracer_image: str  # an image with the program /relay, used where the engine is not on this machine
+    environ: Mapping[str, str]  # the caller's
+    files: bytes = b""  # a tar of what `add:` puts over the fat tree; empty where the image has it
+    clients: Mapping[str, str] = field(default_factory=dict)  # of the repo: as `client` names it -> id
+
+
+@dataclass(frozen=True)
+class Session:
+    """What steps need: the engine, the volumes of this run and, for all but `oneshot`, the running container."""
+
+    engine: Engine
+    launcher: Launcher
+    workload: Workload
+    volumes: Volumes
+    network: str = ""  # that clients share with the target
+    ports: frozenset[int] = frozenset()  # published ones
+    target: Target | None = None
+
+    def attempt(self, step: Step, timeout: float) -> None:
+        """Runs the step for at most `timeout` seconds; StepFailed where it does not go as it says."""
+        action = step.action
+        if isinstance(action, Oneshot):
+            config = self.config(action.command, action.volumes)
+            config = replace(config, log_driver="none", stdin_open=False)  # nobody types: its input is at its end
+            run_oneshot(action, self.launcher, config, self.files(action.volumes), timeout)
+            return
+        assert self.target is not None  # the runner starts it before the first of these
+        if isinstance(action, (Http, Tcp)):
+            wait_ports(self.target, frozenset({action.port}), timeout)
+            address = self.target.reach.address(action.port)
+            if isinstance(action, Http):
+                check_http(action, address, timeout)
+            else:
+                check_tcp(action, address, timeout)
+        elif isinstance(action, Exec):
+            run_exec(action, self.target, timeout)
+        elif isinstance(action, Client):
+            run_client(action, self.engine, self._client_image(action.image), self.network, timeout)
+        elif isinstance(action, Host):
+            self.target.must_run()
+            run_host(action, self._host_environment(self.target), self.workload.image.folder, timeout)
+        elif isinstance(action, Wait):
+            wait_for(self.target, action, timeout)
+
+    def config(self, command: tuple[str, ...] | None = None, volumes: tuple[Volume, ...] = ()) -> ContainerConfig:
+        """A container as `run:` says, with `command` for its arguments."""
+        work = self.workload
+        return container_config(
+            work.image, work.image_id, self.volumes, work.environ, command=command, more_volumes=volumes
+        )
+
+    def files(self, volumes: tuple[Volume, ...] = ()) -> bytes:
+        """What is put into such a container before it starts, as a tar."""
+        return self.volumes.files((*self.workload.image.run.volumes, *volumes), self.workload.files)
+
+    def _client_image(self, reference: str) -> str:
+        """The id of a client's image: the fat one, one of this repo, one that the engine has, or one that it pulls."""
+        if not reference:
+            return self.workload.fat_id
+        if reference in self.workload.clients:
+            return self.workload.clients[reference]
+        found = self.engine.inspect_image(reference)
+        return str(found["Id"]) if found else self.engine.pull(reference)
+
+    def _host_environment(self, target: Target) -> dict[str, str]:
+        addresses = {port: target.reach.address(port) for port in sorted(self.ports)}
+        hosts = {host for host, _ in addresses.values()} or {"127.0.0.1"}
+        return {
+            **self.workload.environ,
+            "SLIMTASKS_CONTAINER": target.container.id,
+            "SLIMTASKS_IMAGE": self.workload.image_id,
+            "SLIMTASKS_HOST": min(hosts),
+            **{f"SLIMTASKS_PORT_{port}": str(number) for port, (_, number) in addresses.items()},
+        }

@@ -1,0 +1,62 @@
+"""The running container that the steps of a workload are tried on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slimtasks.engine.container import Container
+from slimtasks.errors import EngineError
+from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.launcher import Launcher
+from slimtasks.workload.reach import Reach
+
+LOG_LINES = 15  # last ones, in errors
+
+
+@dataclass(frozen=True)
+class Target:
+    """A container that was started, and the ways to it."""
+
+    launcher: Launcher
+    container: Container
+    reach: Reach
+    image_config: Mapping[str, Any]  # the `Config` of the image it runs
+
+    def must_run(self) -> None:
+        """StepFailed where the container has ended."""
+        state = self.container.inspect()["State"]
+        if not state.get("Running"):
+            raise StepFailed(f"the container ended by itself {ending(state)}", hint=_ending_hint(state))
+
+    def log(self) -> str:
+        """The last LOG_LINES lines of what the container printed; empty where the engine cannot tell."""
+        try:
+            return self.container.logs(tail=LOG_LINES).decode("utf-8", "replace").rstrip()
+        except EngineError:
+            return ""
+
+
+def ending(state: Mapping[str, Any]) -> str:
+    """How a container ended, of the `State` that the engine shows: 'with exit status 137 (SIGKILL, out of memory)'."""
+    status = int(state.get("ExitCode", 0))
+    notes = [_signal(status), "out of memory" if state.get("OOMKilled") else "", str(state.get("Error") or "")]
+    shown = ", ".join(filter(None, notes))
+    return f"with exit status {status}" + (f" ({shown})" if shown else "")
+
+
+def _signal(status: int) -> str:
+    try:
+        return signal.Signals(status - 128).name if status > 128 else ""
+    except ValueError:
+        return ""
+
+
+def _ending_hint(state: Mapping[str, Any]) -> str:
+    if state.get("OOMKilled"):
+        return "raise `run: mem_limit:`"
+    if not state.get("ExitCode"):
+        return "for a command that ends use the step `oneshot`; a server has to stay in the foreground"
+    return "its last words may say why; `run:` holds how it is started"
