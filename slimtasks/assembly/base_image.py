@@ -1,0 +1,47 @@
+"""The image that a slim image is laid over (`final.base`)."""
+
+from __future__ import annotations
+
+from slimtasks.elf import read_elf
+from slimtasks.errors import SlimError
+from slimtasks.job import Job
+from slimtasks.oci.contents import unpack_layers
+from slimtasks.oci.saved import scan
+from slimtasks.records import Entry
+
+
+def base_id(job: Job) -> str:
+    """The engine's id of the base; empty for scratch."""
+    wanted = job.image.final.base
+    if wanted == "scratch":
+        return ""
+    declared = dict(job.image.references).get(wanted)
+    if declared:
+        return job.built(declared)
+    found = job.engine.inspect_image(wanted)
+    return str(found["Id"]) if found else job.engine.pull(wanted, progress=job.say)
+
+
+def base_entries(job: Job) -> tuple[Entry, ...]:
+    """The base's file tree; empty for scratch."""
+    identity = base_id(job)
+    if not identity:
+        return ()
+    with job.engine.save(identity) as stream:
+        scratch = job.workspace.scratch_folder()
+        return scan(stream, wanted=lambda path: False, read_elf=read_elf, scratch=scratch).entries
+
+
+def base_layers(job: Job) -> tuple[str, ...]:
+    """The diff IDs of the base's layers, lowest first, each a tar in the layer store."""
+    identity = base_id(job)
+    if not identity:
+        return ()
+    found = job.engine.inspect_image(identity)
+    if not found:
+        raise SlimError(f"{job.image.name}: the engine no longer has {job.image.final.base}", "run it again")
+    diff_ids = tuple(found["RootFS"]["Layers"])
+    if all((job.workspace.layer_store / f"{diff_id[7:]}.tar").exists() for diff_id in diff_ids):
+        return diff_ids
+    with job.engine.save(identity) as stream:
+        return unpack_layers(stream, job.workspace.layer_store)

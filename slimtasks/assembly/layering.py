@@ -1,0 +1,122 @@
+"""Plans the layers of a slim image: what goes into which, in which order; files are read for their digest only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slimtasks.assembly.dates import Clock
+from slimtasks.customisation import Addition
+from slimtasks.fingerprint import digest_of, digest_of_file
+from slimtasks.records import Entry, ImagePath, Selected
+from slimtasks.rootfs import parents
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of a layer, and where its content is: `text`, a `file` of this machine, else the fat image."""
+
+    entry: Entry  # as it stands in the layer, its mtime included
+    source: ImagePath  # in the fat image
+    text: str = ""
+    file: Path | None = None
+
+    @property
+    def extracted(self) -> bool:
+        """Whether its bytes have to be fetched from the fat image."""
+        entry = self.entry
+        return entry.type == "file" and not (entry.hardlink or self.text or self.file)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One layer to be: its items sorted by path; `key` tells two layers of the same bytes."""
+
+    name: str
+    items: tuple[Item, ...]
+
+    @property
+    def key(self) -> str:
+        return digest_of([(item.entry, item.text, item.file and digest_of_file(item.file)) for item in self.items])
+
+
+def plan_layers(
+    entries: Sequence[Entry], selected: Sequence[Selected], added: Sequence[Addition], clock: Clock
+) -> tuple[Plan, ...]:
+    """The application's layer, then the customisation's; empty ones are left out.
+
+    Customisation is what `add:` brings and, of the user's own, what COPY or ADD wrote below /etc. Each
+    layer holds all parents of its files, the same in each.
+    """
+    tree = {entry.path: entry for entry in entries}
+    brought = {addition.entry.path for addition in added}
+    items = [_item(choice, tree, clock) for choice in selected if choice.path not in brought]
+    directories = {item.entry.path: item for item in items if item.entry.type == "dir"}
+    mine = [_addition(addition, clock) for addition in added]
+    own = {choice.path for choice in selected if _is_customisation(choice)}
+    customised, rest = _split(items, own)
+    plans = [
+        Plan("application", _with_parents(_linked(rest), directories, clock)),
+        Plan("customisation", _with_parents([*_linked(customised), *mine], directories, clock)),
+    ]
+    return tuple(plan for plan in plans if plan.items)
+
+
+def _is_customisation(choice: Selected) -> bool:
+    copied = any(reason.kind == "own" and reason.detail.startswith(("COPY ", "ADD ")) for reason in choice.reasons)
+    return copied and choice.path.startswith("/etc/")
+
+
+def _item(choice: Selected, tree: Mapping[ImagePath, Entry], clock: Clock) -> Item:
+    source = ImagePath(choice.source or choice.path)
+    entry = tree.get(source)
+    if choice.content:
+        mode = entry or Entry(choice.path, "file", 0o644)
+        size = len(choice.content.encode(errors="surrogateescape"))
+        made = Entry(choice.path, "file", mode.mode, mode.uid, mode.gid, size, clock.epoch)
+        return Item(made, source, text=choice.content)
+    if entry is None:
+        return Item(Entry(choice.path, "dir", 0o755, mtime=clock.epoch), source)
+    moved = replace(entry, path=choice.path, mtime=clock.mtime(entry), target=choice.target or entry.target)
+    return Item(replace(moved, layer=0, package="", elf=None, script=""), source)
+
+
+def _addition(addition: Addition, clock: Clock) -> Item:
+    entry = replace(addition.entry, mtime=clock.epoch)
+    return Item(entry, entry.path, file=addition.source if entry.type == "file" else None)
+
+
+def _split(items: Iterable[Item], own: set[ImagePath]) -> tuple[list[Item], list[Item]]:
+    """The customised files and the rest; all names of one inode go where its first name goes."""
+    customised: list[Item] = []
+    rest: list[Item] = []
+    inodes: dict[str, bool] = {}
+    for item in items:
+        entry = item.entry
+        mine = inodes.setdefault(entry.hardlink or item.source, entry.path in own and entry.type != "dir")
+        (customised if mine else rest).append(item)
+    return customised, rest
+
+
+def _linked(items: Sequence[Item]) -> list[Item]:
+    """The items with hardlinks pointed at the first of their inode's names that is among them."""
+    first: dict[str, ImagePath] = {}
+    result = []
+    for item in items:
+        entry = item.entry
+        name = first.setdefault(entry.hardlink or item.source, entry.path)
+        result.append(replace(item, entry=replace(entry, hardlink="" if name == entry.path else name)))
+    return result
+
+
+def _with_parents(items: Sequence[Item], directories: Mapping[ImagePath, Item], clock: Clock) -> tuple[Item, ...]:
+    if not items:
+        return ()
+    found = {item.entry.path: item for item in items}
+    for path in list(found):
+        for above in parents(path):
+            if above not in found:
+                made = Item(Entry(above, "dir", 0o755, mtime=clock.epoch), above)
+                found[above] = directories.get(above, made)
+    return tuple(found[path] for path in sorted(found))

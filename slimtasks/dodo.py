@@ -1,0 +1,52 @@
+"""What a repo's dodo.py imports: `from slimtasks.dodo import DOIT_CONFIG, task_images`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from doit import runner
+from doit.exceptions import InvalidDodoFile
+
+from slimtasks.errors import SlimError
+from slimtasks.progress import PROGRESS, Reporter, Unmet
+
+runner.UnmetDependency = Unmet
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+# A plain SIGTERM would leave containers behind and lose doit's state.
+signal.signal(signal.SIGTERM, _interrupt)
+
+_DEFAULT: list[str] = []  # doit takes hold of this list before it asks for the tasks, which fill it
+
+DOIT_CONFIG: dict[str, Any] = {
+    "default_tasks": _DEFAULT,
+    "continue": True,
+    "verbosity": 2,
+    "reporter": Reporter,
+    "dep_file": ".doit.db",
+    "backend": "sqlite3",
+}
+
+
+def task_images() -> Iterator[dict[str, Any]]:
+    """The tasks of every image below images/."""
+    from slimtasks.session import Session
+    from slimtasks.tasks import report_task, tasks_of
+
+    try:
+        session = Session(Path(), os.environ, PROGRESS.line)
+        for image in session.repo.images:
+            yield from tasks_of(image, session)
+    except SlimError as error:
+        raise InvalidDodoFile(str(error)) from None
+    _DEFAULT[:] = [*session.repo.default, "report"]
+    yield report_task(session)

@@ -1,0 +1,35 @@
+"""Reads what the fat stage wrote."""
+
+from __future__ import annotations
+
+import tarfile
+
+from slimtasks.records import Entry, Fat, ImagePath, Package, from_json, read_json, read_lines
+from slimtasks.rootfs import normalise
+from slimtasks.workspace import ImageFiles
+
+
+def fat(files: ImageFiles) -> Fat:
+    """The fat image itself."""
+    return from_json(Fat, read_json(files.fat))
+
+
+def inventory(files: ImageFiles) -> tuple[Entry, ...]:
+    """Every path of it, sorted."""
+    return tuple(read_lines(files.inventory, Entry)[1])
+
+
+def installed(files: ImageFiles) -> tuple[Package, ...]:
+    """Its packages, sorted by name."""
+    return tuple(read_lines(files.packages, Package)[1])
+
+
+def captured(files: ImageFiles) -> dict[ImagePath, bytes]:
+    """The contents of those small files that later stages read."""
+    with tarfile.open(files.captured, "r:") as tar:
+        return {normalise(member.name): _content(tar, member) for member in tar}
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return file.read() if file else b""

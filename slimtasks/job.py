@@ -1,0 +1,38 @@
+"""What a stage is given to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimtasks.engine.client import Engine
+from slimtasks.records import read_json
+from slimtasks.spec.model import Image
+from slimtasks.workspace import ImageFiles, Workspace
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage of one image: its spec, its files, the engine, and where to tell what goes on."""
+
+    image: Image
+    images: Mapping[str, Image]  # all declared images by name
+    workspace: Workspace
+    engine: Engine
+    environ: Mapping[str, str]
+    say: Callable[[str], None]
+
+    @property
+    def files(self) -> ImageFiles:
+        return self.workspace.image(self.image.name)
+
+    def built(self, name: str) -> str:
+        """The engine's id of another declared image, which a task before this one has built."""
+        return str(read_json(result_file(self.workspace, self.images[name]))["id"])
+
+
+def result_file(workspace: Workspace, image: Image) -> Path:
+    """The file that tells the id of a finished image."""
+    files = workspace.image(image.name)
+    return {"base": files.base, "build": files.fat, "slim": files.image}[image.kind]

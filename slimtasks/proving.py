@@ -1,0 +1,47 @@
+"""The workload of a spec as trace and verify run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from slimtasks.customisation import as_tar
+from slimtasks.job import Job
+from slimtasks.spec import Client, Step
+from slimtasks.workload.report import StepResult
+from slimtasks.workload.session import Workload
+
+
+def workload_on(
+    job: Job, image_id: str, steps: tuple[Step, ...], *, fat_id: str, tracer: str, customised: bool
+) -> Workload:
+    """`customised`: whether the image has what `add:` brings; otherwise it is put into the container."""
+    return Workload(
+        image=job.image,
+        steps=steps,
+        image_id=image_id,
+        fat_id=fat_id,
+        tracer_image=tracer,
+        environ=job.environ,
+        files=b"" if customised else as_tar(job.image),
+        clients=declared_clients(job, steps),
+    )
+
+
+def teller(job: Job) -> Callable[[StepResult], None]:
+    """Says which step went well."""
+
+    def tell(step: StepResult) -> None:
+        job.say(f"step {step.number} ({step.kind}) {step.title}: {step.seconds:.2f} s")
+
+    return tell
+
+
+def declared_clients(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
+    """The declared images that `client` steps run, as the spec writes them, to their ids."""
+    wanted = client_images(steps)
+    return {written: job.built(name) for written, name in job.image.references if written in wanted}
+
+
+def client_images(steps: Iterable[Step]) -> frozenset[str]:
+    """What `client` steps run, as the spec writes it; empty stands for the fat image."""
+    return frozenset(step.action.image for step in steps if isinstance(step.action, Client))

@@ -1,0 +1,71 @@
+"""One run of doit in one checkout: its spec, and its engine, which is opened when first needed."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from slimtasks.errors import EngineError
+from slimtasks.spec import cached
+from slimtasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from slimtasks.engine.client import Engine
+    from slimtasks.spec import Image, Repo
+
+
+class Session:
+    """What the tasks of one run share; making one reads the specs and touches nothing else."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+        self.environ = environ
+        self.workspace = Workspace(root)
+        self.repo: Repo = cached(root.absolute(), environ, self.workspace.spec_cache)
+        self.interrupted = False
+        self._say = say
+        self._lock: IO[bytes] | None = None
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Image]:
+        """The declared images."""
+        return {image.name: image for image in self.repo.images}
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, this checkout being ours alone from now on, and free of what dead runs left."""
+        from slimtasks.engine.client import Engine
+
+        self._lock = self._take_lock()
+        shutil.rmtree(self.workspace.scratch, ignore_errors=True)
+        engine = Engine(self.workspace.root.absolute(), self.environ)
+        for what in engine.sweep():
+            self._say(f"removed {what}, which a run that is gone had left")
+        return engine
+
+    @cached_property
+    def images(self) -> Mapping[str, tuple[str, ...]] | None:
+        """The engine's images when the run began, id to tags; None where no engine answers."""
+        from slimtasks.engine.listing import images
+
+        try:
+            return images(self.environ)
+        except EngineError:
+            return None
+
+    def has_image(self, identity: str) -> bool:
+        """Whether the engine had this image, tagged, when the run began."""
+        return bool(self.images) and identity in (self.images or {})
+
+    def _take_lock(self) -> IO[bytes]:
+        self.workspace.build.mkdir(parents=True, exist_ok=True)
+        file = self.workspace.lock.open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._say("another run is at work in this checkout: waiting for it to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        return file

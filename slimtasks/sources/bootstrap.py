@@ -1,0 +1,101 @@
+"""A Debian tree from its packages, by mmdebstrap: on this machine, or in a container where it has none."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from slimtasks import process
+from slimtasks.engine.client import Engine
+from slimtasks.engine.config import ContainerConfig
+from slimtasks.errors import BuildError, SlimError
+from slimtasks.records import whole_file
+from slimtasks.spec import Bootstrap
+
+# What tells the day and the machine: the date of each password's last change (empty is what shadow(5) offers
+# instead), and the two files that apt's chroot was lent.
+_ANONYMISE = """
+cd "$1/etc" && rm -f hostname resolv.conf
+for file in shadow shadow-; do [ ! -e $file ] || sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done
+"""
+_CALLER = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH")
+_IMAGES = ("debian:{suite}", "debian:{suite}-slim", "debian:stable", "debian:stable-slim", "debian:latest")
+
+
+def bootstrap(
+    wanted: Bootstrap, target: Path, engine: Engine, environ: Mapping[str, str], progress: Callable[[str], None]
+) -> None:
+    """Writes the tree as a tar to `target`; BuildError with the end of mmdebstrap's output."""
+    try:
+        if shutil.which("mmdebstrap", path=environ.get("PATH")):
+            _on_host(wanted, target, environ, progress)
+        else:
+            _in_container(wanted, target, engine, progress)
+    except process.CommandNotFound:
+        raise
+    except SlimError as error:
+        raise BuildError(
+            f"the bootstrap of {wanted.suite} failed: {error.what}",
+            error.hint or "see whether the mirror can be reached, and whether suite and packages exist there",
+        ) from error
+
+
+def _command(wanted: Bootstrap, target: str) -> list[str]:
+    include = [f"--include={','.join(wanted.include)}"] if wanted.include else []
+    return [
+        *("mmdebstrap", f"--variant={wanted.variant}", "--format=tar", "--skip=output/dev"),
+        *(f"--customize-hook={_ANONYMISE}", *include, wanted.suite, target),
+        *([wanted.mirror] if wanted.mirror else []),
+    ]
+
+
+def _on_host(wanted: Bootstrap, target: Path, environ: Mapping[str, str], progress: Callable[[str], None]) -> None:
+    child = {name: environ[name] for name in _CALLER if name in environ}
+    with whole_file(target) as file:
+        process.run(_command(wanted, "-"), env={**child, "LC_ALL": "C.UTF-8"}, stdout=file, progress=progress)
+
+
+def _in_container(wanted: Bootstrap, target: Path, engine: Engine, progress: Callable[[str], None]) -> None:
+    """mmdebstrap in a container of a Debian image, which needs no more than Docker's usual capabilities."""
+    image = _debian(wanted.suite, engine, progress)
+    inner = shlex.join([*_command(wanted, "-")[:1], "--mode=root", "--skip=chroot/mount", *_command(wanted, "-")[1:]])
+    script = (
+        "set -e; exec 3>&1 >&2; command -v mmdebstrap || "
+        "{ apt-get update -q; apt-get install -qy --no-install-recommends mmdebstrap; }; "
+        f"{inner} >&3"
+    )
+    config = ContainerConfig(
+        image, entrypoint=("sh", "-c", script), command=(), user="0", log_driver="none", healthcheck=False
+    )
+    tail: list[str] = []
+    with engine.container(config) as container, whole_file(target) as file:
+        with container.attach() as stream:
+            container.start()
+            for number, data in stream:
+                if number == 1:
+                    file.write(data)
+                    continue
+                lines = data.decode(errors="replace").splitlines()
+                tail = [*tail, *lines][-20:]
+                for line in lines:
+                    progress(line)
+        status = container.wait()
+        if status:
+            raise SlimError("\n".join([f"mmdebstrap in a container of {image}: exit status {status}", *tail]))
+
+
+def _debian(suite: str, engine: Engine, progress: Callable[[str], None]) -> str:
+    names = [name.format(suite=suite) for name in _IMAGES]
+    for name in names:
+        if engine.inspect_image(name):
+            return name
+    try:
+        engine.pull(names[1], progress=progress)
+    except SlimError as error:
+        raise SlimError(
+            f"this machine has no mmdebstrap, and the engine has none of {', '.join(names)} to run it in: {error.what}",
+            "install mmdebstrap (sudo apt install mmdebstrap), or load a Debian image into the engine",
+        ) from error
+    return names[1]

@@ -1,0 +1,129 @@
+"""Gets the image that a spec's `from:` means into the engine."""
+
+from __future__ import annotations
+
+import shlex
+import tarfile
+from pathlib import Path
+
+from slimtasks.engine.build import Build
+from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.labels import KIND
+from slimtasks.errors import BuildError, EngineError, SlimError
+from slimtasks.job import Job
+from slimtasks.sources.held import making_tag
+from slimtasks.spec.context import context_files, context_folders, dockerfile_name
+
+_TRIES = 3
+
+
+def obtain(job: Job) -> str:
+    """The id of the source image: built, declared in this repo, in the engine, or pulled."""
+    source = job.image.source
+    if source.stdout:
+        return _from_stdout(job, _built(job) if source.dockerfile else _existing(job))
+    return _built(job) if source.dockerfile else _existing(job)
+
+
+def _existing(job: Job) -> str:
+    wanted = job.image.source.image
+    declared = dict(job.image.references).get(wanted)
+    if declared:
+        return job.built(declared)
+    found = job.engine.inspect_image(wanted)
+    if found:
+        return str(found["Id"])
+    try:
+        return job.engine.pull(wanted, platform=job.image.run.platform, progress=job.say)
+    except EngineError as error:
+        raise EngineError(
+            f"{job.image.source.where}: from.image: the engine has no {wanted}, and it cannot be pulled: {error.what}",
+            "load it into the engine, declare it below images/, or correct its name",
+        ) from error
+
+
+def _built(job: Job) -> str:
+    """Builds the Dockerfile; if another checkout moved a base's tag meanwhile, builds again."""
+    bases = [(written, job.built(name)) for written, name in job.image.references]
+    for _ in range(_TRIES):
+        for written, identity in bases:
+            job.engine.tag(identity, written)
+        built = job.engine.build(_build(job), job.say)
+        if all((job.engine.inspect_image(written) or {}).get("Id") == identity for written, identity in bases):
+            return built
+    names = ", ".join(written for written, _ in bases)
+    raise BuildError(
+        f"{job.image.name}: something else keeps moving the tags {names} while they are built on", "run it again"
+    )
+
+
+def _build(job: Job) -> Build:
+    source, image = job.image.source, job.image
+    assert source.dockerfile and source.context
+    sent = [(name, path, path.lstat().st_mode) for name, path in (*context_folders(image), *context_files(image))]
+    return Build(
+        context=sent,
+        tag=making_tag(job),
+        dockerfile=dockerfile_name(source.context, source.dockerfile),
+        args=source.args,
+        target=source.target,
+        platform=image.run.platform,
+        labels=((KIND, "build"),),
+        cache_from=source.cache_from,
+        secrets=tuple(_secret(secret.id, secret.file, secret.environment) for secret in source.secrets),
+        ssh=source.ssh,
+        name=image.name,
+    )
+
+
+def _secret(identity: str, file: Path | None, environment: str) -> str:
+    return f"id={identity},src={file}" if file else f"id={identity},env={environment}"
+
+
+def _from_stdout(job: Job, printer: str) -> str:
+    """The image whose build context a container of `printer` prints on its standard output."""
+    path = job.workspace.scratch_folder() / f"{job.image.name}-stdout.tar"
+    try:
+        _print_to(job, printer, path)
+        _check_context(job, path)
+        return job.engine.build(
+            Build(context=path, tag=making_tag(job), labels=((KIND, "build"),), name=job.image.name), job.say
+        )
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _print_to(job: Job, printer: str, path: Path) -> None:
+    """Attached before the start and with log driver none: a log would mangle what is not text."""
+    command = job.image.source.stdout
+    config = ContainerConfig(
+        printer, entrypoint=(), command=command, network="none", log_driver="none", healthcheck=False
+    )
+    said = b""
+    with job.engine.container(config) as container:
+        with container.attach() as stream, path.open("wb") as file:
+            container.start()
+            for number, data in stream:
+                if number == 1:
+                    file.write(data)
+                else:
+                    said = (said + data)[-2000:]
+        status = container.wait()
+    if status:
+        text = said.decode(errors="replace").strip()
+        raise SlimError(
+            f"{job.image.source.where}: from.stdout: {shlex.join(command)}: exit status {status}\n{text}".rstrip()
+        )
+
+
+def _check_context(job: Job, path: Path) -> None:
+    where = f"{job.image.source.where}: from.stdout: {shlex.join(job.image.source.stdout)}"
+    try:
+        with tarfile.open(path, "r:") as tar:
+            names = {name.removeprefix("./") for name in tar.getnames()}
+    except tarfile.TarError as error:
+        raise SlimError(
+            f"{where}: printed no whole tar: {error}", "it has to print a build context: a tar with a Dockerfile"
+        ) from error
+    if "Dockerfile" not in names:
+        raise SlimError(f"{where}: the tar that it printed has no Dockerfile", "put one at its top")

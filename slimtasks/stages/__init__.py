@@ -1,0 +1,1 @@
+"""The stages: one module each, a function `run` from files to files."""

@@ -1,0 +1,21 @@
+"""context: a build context that makes the same tree with any builder."""
+
+from __future__ import annotations
+
+import json
+
+from slimtasks.assembly.packed import read_packed
+from slimtasks.job import Job
+from slimtasks.oci.archive import write_context
+from slimtasks.oci.dockerfile import dockerfile
+
+
+def run(job: Job) -> str:
+    """Writes context.tar: a Dockerfile, and the layers as tars for it to ADD."""
+    packed = read_packed(job)
+    names = [f"{number}-{layer.name}.tar" for number, layer in enumerate(packed.layers, 1)]
+    store = job.workspace.layer_store
+    tars = [store / f"{layer.diff_id[7:]}.tar" for layer in packed.layers]
+    text = dockerfile(json.loads(packed.config), names, job.image.final.base)
+    write_context(job.files.context, text, list(zip(names, tars, strict=True)))
+    return f"{job.files.context.stat().st_size / 1e6:.1f} MB"

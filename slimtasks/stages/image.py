@@ -1,0 +1,18 @@
+"""image: the slim image as a file, loaded into the engine."""
+
+from __future__ import annotations
+
+from slimtasks import fatfiles
+from slimtasks.assembly.finish import finish
+from slimtasks.assembly.packed import read_packed
+from slimtasks.job import Job
+from slimtasks.records import write_json
+
+
+def run(job: Job) -> str:
+    """Writes image.tar and image.json, and loads the image; its tags come when it is verified."""
+    packed = read_packed(job)
+    image = finish(job, packed.config, packed.layers, packed.below)
+    write_json(job.files.image, image)
+    fat = fatfiles.fat(job.files)
+    return f"{image.size / 1e6:.2f} MB instead of {fat.size / 1e6:.1f} MB, {image.files} files"

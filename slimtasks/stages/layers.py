@@ -1,0 +1,103 @@
+"""layers: the files that stay, packed by how often they change."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import IO, Any
+
+from slimtasks import fatfiles
+from slimtasks.assembly.base_image import base_entries, base_layers
+from slimtasks.assembly.dates import Clock
+from slimtasks.assembly.layering import Item, Plan, plan_layers
+from slimtasks.customisation import additions
+from slimtasks.errors import SlimError
+from slimtasks.job import Job
+from slimtasks.oci.layer import LayerWriter
+from slimtasks.records import Entry, Selected, SlimLayer, from_json, read_json, read_lines, to_json, write_json
+from slimtasks.trace.extract import extract
+from slimtasks.tracer import tracer_id
+
+Content = Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]
+
+
+def run(job: Job) -> str:
+    """Writes layers.json, and into the store each layer that it names."""
+    entries = fatfiles.inventory(job.files)
+    clock = Clock.of(entries, job.environ)
+    selected = tuple(read_lines(job.files.selection, Selected)[1])
+    plans = plan_layers(entries, selected, additions(job.image), clock)
+    if not plans:
+        raise SlimError(
+            f"{job.image.name}: nothing is selected, so there is nothing to pack", "add a workload or keep rules"
+        )
+    layers = _pack(job, plans)
+    below = [entry for entry in base_entries(job) if entry.type != "dir"]
+    write_json(
+        job.files.layers,
+        {
+            "below": list(base_layers(job)),
+            "below_files": len(below),
+            "below_size": sum(entry.size for entry in below if not entry.hardlink),
+            "created": clock.epoch,
+            "keys": [plan.key for plan in plans],
+            "layers": [to_json(layer) for layer in layers],
+        },
+    )
+    return ", ".join(f"{layer.name} {layer.content_size / 1e6:.2f} MB" for layer in layers)
+
+
+def _pack(job: Job, plans: tuple[Plan, ...]) -> list[SlimLayer]:
+    """Packs the plans whose layer is not in the store yet; one container gives the content of them all."""
+    known = _known(job)
+    missing = [plan for plan in plans if plan.key not in known]
+    paths = [item.source for plan in missing for item in plan.items if item.extracted]
+    with ExitStack() as stack:
+        content: Content = iter(())
+        if paths:
+            identity = fatfiles.fat(job.files).id
+            content = stack.enter_context(extract(job.engine, tracer_id(job), identity, paths))
+        packed = {plan.key: _write(job, plan, content) for plan in missing}
+    return [known.get(plan.key) or packed[plan.key] for plan in plans]
+
+
+def _known(job: Job) -> dict[str, SlimLayer]:
+    """The layers of the last run that are still in the store, by their plan's key."""
+    if not job.files.layers.exists():
+        return {}
+    data: dict[str, Any] = read_json(job.files.layers)
+    layers = [from_json(SlimLayer, layer) for layer in data["layers"]]
+    store = job.workspace.layer_store
+    pairs = zip(data["keys"], layers, strict=True)
+    return {key: layer for key, layer in pairs if (store / f"{layer.diff_id[7:]}.tar").exists()}
+
+
+def _write(job: Job, plan: Plan, content: Content) -> SlimLayer:
+    needed = sum(item.entry.size for item in plan.items)
+    with LayerWriter(job.workspace.layer_store, plan.name, needed=needed) as writer:
+        for item in plan.items:
+            _add(job, writer, item, content)
+        layer = writer.finish()
+    assert layer  # a plan has items
+    return layer
+
+
+def _add(job: Job, writer: LayerWriter, item: Item, content: Content) -> None:
+    entry = item.entry
+    if item.extracted:
+        writer.add(entry, _next(job, entry, item, content), mtime=entry.mtime)
+    elif item.file:
+        with item.file.open("rb") as file:
+            writer.add(entry, file, mtime=entry.mtime)
+    else:
+        text = item.text.encode(errors="surrogateescape") if item.text else None
+        writer.add(entry, text, mtime=entry.mtime)
+
+
+def _next(job: Job, entry: Entry, item: Item, content: Content) -> IO[bytes] | bytes:
+    header, file = next(content, (None, None))
+    if header is None or "/" + header.name.lstrip("/") != item.source:
+        got = header.name if header else "nothing more"
+        raise SlimError(f"{job.image.name}: asked the fat image for {item.source}, and got {got}", "run it again")
+    return file if file is not None else b""

@@ -1,0 +1,89 @@
+"""report: all images side by side. It joins what the stages wrote and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from slimtasks.records import read_json, write_json
+from slimtasks.spec import Image
+from slimtasks.workspace import Workspace
+
+_HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
+
+
+def rows(workspace: Workspace, images: Sequence[Image]) -> list[dict[str, Any]]:
+    """What is known of each image; sizes in bytes, uncompressed; seconds of each stage's last run."""
+    return [_row(workspace, image) for image in images]
+
+
+def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
+    """Writes build/report.json."""
+    write_json(workspace.report, {"images": list(found)})
+
+
+def table(found: Sequence[dict[str, Any]]) -> str:
+    """The rows as text, columns aligned; empty for none."""
+    if not found:
+        return ""
+    lines = [_HEADS, *(_cells(row) for row in found)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
+    return "\n".join(_align(line, widths) for line in lines)
+
+
+def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
+    files = workspace.image(image.name)
+    fat = read_json(files.fat) if files.fat.exists() else {}
+    result = {"base": files.base, "build": files.fat, "slim": files.image}[image.kind]
+    made = read_json(result) if result.exists() else {}
+    verify = read_json(files.verify) if files.verify.exists() else {}
+    costs = read_json(files.costs) if files.costs.exists() else {}
+    return {
+        "image": image.name,
+        "kind": image.kind,
+        "tags": list(image.tags),
+        "platform": made.get("platform") or _platform(fat),
+        "source_size": fat.get("size", 0),
+        "size": made.get("size", 0),
+        "layers": len(made.get("layers", ())),
+        "files": made.get("files", 0),
+        "config_digest": made.get("config_digest", ""),
+        "verified": bool(made) and verify.get("image") == made.get("id"),
+        "steps": verify.get("steps", 0),
+        "seconds": costs,
+    }
+
+
+def _platform(fat: dict[str, Any]) -> str:
+    config = fat.get("config", {})
+    return f"{config.get('os', 'linux')}/{config['architecture']}" if config.get("architecture") else ""
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    fat, size = row["source_size"], row["size"]
+    slim = row["kind"] != "build"
+    return (
+        row["image"],
+        row["platform"] or "-",
+        f"{fat / 1e6:.1f}" if fat else "-",
+        f"{size / 1e6:.2f}" if size and slim else "-",
+        f"{fat / size:.1f}" if fat and size and row["kind"] == "slim" else "-",
+        str(row["layers"] or "-"),
+        str(row["files"] or "-"),
+        _verdict(row),
+        f"{sum(row['seconds'].values()):.1f}" if row["seconds"] else "-",
+    )
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if not row["verified"]:
+        return "no"
+    return f"{row['steps']} steps" if row["steps"] else "no steps"
+
+
+def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, rest = (
+        cells[0].ljust(widths[0]),
+        [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)],
+    )
+    return "  ".join([first, *rest])

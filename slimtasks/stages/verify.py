@@ -1,0 +1,99 @@
+"""verify: the same workload on the result, as a user would run it; an image gets its tags only once it passed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from slimtasks import fatfiles
+from slimtasks.errors import IncompleteTrace, SlimError, WorkloadError
+from slimtasks.job import Job
+from slimtasks.proving import teller, workload_on
+from slimtasks.records import Access, Selected, read_lines, write_json
+from slimtasks.rootfs import Tree
+from slimtasks.selection import Missing, missing
+from slimtasks.spec import Step
+from slimtasks.trace.launcher import TracedLauncher
+from slimtasks.trace.sidecar import Sidecar
+from slimtasks.tracer import tracer_id
+from slimtasks.workload.plain import PlainLauncher
+from slimtasks.workload.report import WorkloadResult
+from slimtasks.workload.runner import run_workload
+
+
+def run(job: Job) -> str:
+    """Writes verify.json and moves the tags."""
+    identity = job.built(job.image.name)
+    steps = (*job.image.workload, *job.image.checks)
+    try:
+        result = _verify(job, identity, steps) if steps else WorkloadResult(())
+    except WorkloadError as error:
+        raise _explained(job, identity, steps, error) from error
+    for tag in job.image.tags:
+        job.engine.tag(identity, tag)
+    seconds = sum(step.seconds for step in result.steps)
+    write_json(job.files.verify, {"image": identity, "steps": len(steps), "result": asdict(result)})
+    if not steps:
+        return f"NOTHING TO VERIFY: no workload; tagged {', '.join(job.image.tags)}"
+    return f"{len(steps)} steps passed in {seconds:.1f} s; tagged {', '.join(job.image.tags)}"
+
+
+def _verify(job: Job, identity: str, steps: tuple[Step, ...]) -> WorkloadResult:
+    slim = job.image.kind == "slim"
+    fat_id = fatfiles.fat(job.files).id if slim else identity
+    tracer = tracer_id(job) if slim else ""
+    workload = workload_on(job, identity, steps, fat_id=fat_id, tracer=tracer, customised=slim)
+    result = run_workload(job.engine, PlainLauncher(job.engine), workload, teller(job))
+    grace = job.image.run.stop_grace_period
+    if result.killed and grace is not None:
+        raise WorkloadError(
+            f"{job.image.name}: killed, as it did not end within {grace:g} s of its stop signal (stop_grace_period)",
+            "give it longer, or another stop_signal",
+            step="end",
+        )
+    return result
+
+
+def _explained(job: Job, identity: str, steps: tuple[Step, ...], error: WorkloadError) -> SlimError:
+    """The error, and what of the fat image the app asked for in vain, which a second, traced run tells."""
+    if job.image.kind != "slim" or fatfiles.fat(job.files).whole:
+        return error
+    job.say("failed: once more, traced, to see what it asks for in vain")
+    try:
+        lost = _lost(job, identity, steps)
+    except SlimError as second:
+        more, hint = f"a second, traced run told nothing: {second.what}", error.hint
+    else:
+        lines = "\n".join(f"    {_line(found)}" for found in lost)
+        more = f"asked for in vain, though the fat image has it:\n{lines}"
+        hint = f"change {job.image.file.name} as told above"
+        if not lost:
+            more, hint = "it asked for nothing that the fat image has and this one lacks", error.hint
+    return WorkloadError(f"{error.what}\n  {more}", hint, step=error.step)
+
+
+def _line(found: Missing) -> str:
+    if found.where:
+        return f"{found.path}: taken away by {found.line} at {found.where}"
+    return f"{found.path}: kept by {found.line}"
+
+
+def _lost(job: Job, identity: str, steps: tuple[Step, ...]) -> tuple[Missing, ...]:
+    lookups = tuple(access for access in _lookups(job, identity, steps) if access.how == "miss")
+    selected = read_lines(job.files.selection, Selected)[1]
+    kept = {choice.source or choice.path for choice in selected}
+    return missing(lookups, Tree(fatfiles.inventory(job.files)), kept, job.image.drop)
+
+
+def _lookups(job: Job, identity: str, steps: tuple[Step, ...]) -> tuple[Access, ...]:
+    tracer = tracer_id(job)
+    with Sidecar(job.engine, tracer) as sidecar:
+        launcher = TracedLauncher(job.engine, sidecar)
+        workload = workload_on(job, identity, steps, fat_id=fatfiles.fat(job.files).id, tracer=tracer, customised=True)
+        try:
+            run_workload(job.engine, launcher, workload)
+        except WorkloadError:
+            pass  # as expected: it fails as it did before
+        try:
+            return launcher.finish().accesses
+        except IncompleteTrace as error:
+            raise SlimError(f"the trace is not complete: {error.what}") from error

@@ -1,0 +1,197 @@
+"""Makes doit's tasks of the declared images: the only module that knows doit's task dictionaries.
+
+Every task has fixed file names, so the graph stands before anything is built and without an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from slimtasks import __version__, inputs
+from slimtasks.actions import clean_stage, run_stage, write_report
+from slimtasks.fingerprint import digest_of
+from slimtasks.job import result_file
+from slimtasks.session import Session
+from slimtasks.spec import Image
+from slimtasks.spec.inputs import add_files, workload_files
+
+Task = dict[str, Any]
+
+
+def tasks_of(image: Image, session: Session) -> Iterator[Task]:
+    """The chain of stages of one image, and the task that stands for all of it."""
+    chain = list(_CHAINS[image.kind](image, session))
+    names = [f"{task['basename']}:{task['name']}" for task in chain]  # before doit takes the dictionaries apart
+    yield from chain
+    yield {
+        "basename": image.name,
+        "actions": None,
+        "doc": f"{image.kind}: {', '.join(image.tags)}",
+        "task_dep": names,
+    }
+
+
+def report_task(session: Session) -> Task:
+    """Writes build/report.json of whatever is there: it has no inputs, so that a failed image does not stop it."""
+    return {
+        "basename": "report",
+        "doc": "all images side by side, in build/report.json",
+        "actions": [(write_report, [session])],
+        "uptodate": [False],
+    }
+
+
+def _base_chain(image: Image, session: Session) -> Iterator[Task]:
+    files = session.workspace.image(image.name)
+    yield _task(
+        "base",
+        image,
+        session,
+        depends=inputs.source_files(image),
+        uses=inputs.source_images(image),
+        targets=[files.base, files.archive],
+        settings=[image.squash, image.metadata, image.final, image.tags, inputs.source_settings(image, session)],
+        checks=[inputs.image_there(session, files.base)],
+    )
+    yield _verify_task(image, session)
+
+
+def _build_chain(image: Image, session: Session) -> Iterator[Task]:
+    yield _fat_task(image, session)
+    yield _verify_task(image, session)
+
+
+def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
+    files = session.workspace.image(image.name)
+    yield _fat_task(image, session)
+    if not image.source.stdout:
+        yield _trace_task(image, session)
+    base = inputs.final_base_images(image)
+    added = [path for path, _ in add_files(image)]
+    fat_files = [files.fat, files.inventory, files.packages, files.captured]
+    yield _task(
+        "select",
+        image,
+        session,
+        depends=fat_files if image.source.stdout else [*fat_files, files.trace],
+        uses=base,
+        targets=[files.selection],
+        settings=inputs.selection_settings(image),
+    )
+    yield _task(
+        "layers",
+        image,
+        session,
+        depends=[files.selection, files.inventory, files.fat, *added],
+        uses=base | inputs.tracer_images(session),
+        targets=[files.layers],
+        settings=[image.add, image.final.base, session.environ.get("SOURCE_DATE_EPOCH"), inputs.modes(added)],
+        checks=[inputs.layers_there(session, files)],
+    )
+    packed = [files.layers, files.fat]
+    yield _task("context", image, session, depends=packed, uses=base, targets=[files.context], settings=[image.final])
+    yield _task(
+        "image",
+        image,
+        session,
+        depends=packed,
+        uses=base,
+        targets=[files.archive, files.image],
+        settings=[image.final, image.tags],
+        checks=[inputs.image_there(session, files.image)],
+    )
+    yield _verify_task(image, session)
+
+
+_CHAINS: dict[str, Callable[[Image, Session], Iterator[Task]]] = {
+    "base": _base_chain,
+    "build": _build_chain,
+    "slim": _slim_chain,
+}
+
+
+def _fat_task(image: Image, session: Session) -> Task:
+    files = session.workspace.image(image.name)
+    return _task(
+        "fat",
+        image,
+        session,
+        depends=inputs.source_files(image),
+        uses=inputs.source_images(image),
+        targets=[files.fat, files.inventory, files.packages, files.captured],
+        settings=[inputs.source_settings(image, session)],
+        checks=[inputs.image_there(session, files.fat)],
+    )
+
+
+def _trace_task(image: Image, session: Session) -> Task:
+    files = session.workspace.image(image.name)
+    traced = [path for path, _ in add_files(image, retrace=True)]
+    return _task(
+        "trace",
+        image,
+        session,
+        depends=[files.fat, *traced, *workload_files(image)],
+        uses=inputs.step_images(image) | inputs.tracer_images(session),
+        targets=[files.trace],
+        settings=[image.run, image.workload, image.trace, image.add, inputs.modes(traced)],
+    )
+
+
+def _verify_task(image: Image, session: Session) -> Task:
+    """Every image has one: it is what gives the tags, even where there is no workload."""
+    files = session.workspace.image(image.name)
+    result = result_file(session.workspace, image)
+    slim = image.kind == "slim"
+    return _task(
+        "verify",
+        image,
+        session,
+        depends=[result, *workload_files(image), *([files.fat] if slim else [])],
+        uses=inputs.step_images(image) | (inputs.tracer_images(session) if slim else frozenset()),
+        targets=[files.verify],
+        settings=[image.run, image.workload, image.checks, image.trace.timeout, image.tags],
+        checks=[inputs.tags_there(session, image, result)],
+    )
+
+
+def _task(
+    stage: str,
+    image: Image,
+    session: Session,
+    *,
+    depends: Iterable[Path],
+    targets: list[Path],
+    settings: list[Any],
+    uses: inputs.Names = frozenset(),
+    checks: Sequence[Callable[[], bool]] = (),
+) -> Task:
+    """A doit task; `uses`: declared images that it builds on, which must be verified before."""
+    from doit.tools import config_changed
+
+    results = [result_file(session.workspace, session.by_name[name]) for name in uses]
+    return {
+        "basename": stage,
+        "name": image.name,
+        "doc": _DOCS[stage],
+        "file_dep": sorted({str(path) for path in (*depends, *results)}),
+        "task_dep": [f"verify:{name}" for name in sorted(uses)],
+        "targets": [str(path) for path in targets],
+        "uptodate": [config_changed(digest_of(__version__, image.kind, settings)), *checks],
+        "actions": [(run_stage, [stage, image, session])],
+        "clean": [(clean_stage, [image, targets, session])],
+    }
+
+
+_DOCS = {
+    "base": "a Debian tree, purged and squashed to one layer",
+    "fat": "the image that gets slimmed, and the list of its files",
+    "trace": "what the image uses while its workload runs",
+    "select": "which files stay, and why",
+    "layers": "the files, packed by how often they change",
+    "context": "a build context that makes the same image with any builder",
+    "image": "the slim image as a file, loaded into the engine",
+    "verify": "the same workload on the result",
+}

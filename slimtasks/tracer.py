@@ -1,0 +1,30 @@
+"""Gets the tracer image into the engine: one that the repo declares, or the one shipped with the package."""
+
+from __future__ import annotations
+
+from slimtasks.errors import SlimError
+from slimtasks.job import Job
+from slimtasks.trace.tracer_image import packaged, sources_digest
+
+TRACER = "tracer"
+"""What the repo of slimtasks itself calls the image."""
+
+
+def tracer_id(job: Job) -> str:
+    """The engine's id of the tracer image."""
+    if TRACER in job.images:
+        return job.built(TRACER)
+    architecture = job.engine.info.architecture
+    shipped = packaged(architecture)
+    if shipped is None:
+        raise SlimError(
+            f"this installation of slimtasks has no tracer image for {architecture}",
+            "install the wheel that `./run wheel` makes in a checkout of slimtasks on such a machine",
+        )
+    tag = f"slimtasks.local/held/{TRACER}:{sources_digest()[:16]}"
+    found = job.engine.inspect_image(tag)
+    if found:
+        return str(found["Id"])
+    identity = job.engine.load(shipped)
+    job.engine.tag(identity, tag)
+    return identity
