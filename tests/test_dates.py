@@ -32,6 +32,11 @@ def test_a_date_that_is_none_is_refused() -> None:
         Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "today"})
 
 
+def test_the_links_and_directories_of_a_package_may_be_made_by_whatever_unpacked_it() -> None:
+    assert Clock(30).mtime(Entry(ImagePath("/lib64"), "link", 0o777, mtime=99, package="deb/a")) == 30
+    assert Clock(30).mtime(Entry(ImagePath("/usr"), "dir", 0o755, mtime=10, package="deb/a")) == 30
+
+
 @pytest.mark.parametrize(("mtime", "package", "expected"), [(5, "", 5), (50, "", 30), (50, "deb/a", 50)])
 def test_only_what_a_build_made_is_clamped(mtime: int, package: str, expected: int) -> None:
     assert Clock(30).mtime(Entry(ImagePath("/x"), "file", 0o644, mtime=mtime, package=package)) == expected

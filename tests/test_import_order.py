@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "slimtasks"
 
 ROWS = (
     "errors",
-    "records process fingerprint workspace progress",
+    "records process fingerprint workspace progress sizes",
     "spec elf rootfs dependencies oci engine",
     "packages languages ldso workload job session fatfiles customisation",
     "selection squash trace sources proving",

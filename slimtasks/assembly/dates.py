@@ -28,6 +28,8 @@ class Clock:
 
     def mtime(self, entry: Entry) -> int:
         """What a layer says of the entry; a directory gets the date, since whatever is put into it changes its own."""
-        if entry.package and entry.type != "dir":
+        if entry.type == "dir":
+            return self.epoch
+        if entry.type == "file" and entry.package:  # a link of a package may be made by whatever unpacked it: usrmerge
             return entry.mtime
-        return self.epoch if entry.type == "dir" else min(entry.mtime, self.epoch)
+        return min(entry.mtime, self.epoch)

@@ -10,19 +10,45 @@ from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.labels import KIND
 from slimtasks.errors import BuildError, EngineError, SlimError
+from slimtasks.fingerprint import digest_of_file
 from slimtasks.job import Job
+from slimtasks.oci.archive import write_image
+from slimtasks.oci.config import image_config
+from slimtasks.sources.bootstrap import bootstrap
 from slimtasks.sources.held import making_tag
+from slimtasks.spec import Bootstrap
 from slimtasks.spec.context import context_files, context_folders, dockerfile_name
 
 _TRIES = 3
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def obtain(job: Job) -> str:
-    """The id of the source image: built, declared in this repo, in the engine, or pulled."""
+    """The id of the source image: bootstrapped, built, declared in this repo, in the engine, or pulled."""
     source = job.image.source
+    if source.bootstrap:
+        return _bootstrapped(job, source.bootstrap)
     if source.stdout:
         return _from_stdout(job, _built(job) if source.dockerfile else _existing(job))
     return _built(job) if source.dockerfile else _existing(job)
+
+
+def _bootstrapped(job: Job, wanted: Bootstrap) -> str:
+    """The id of an image with the bootstrapped tree as its only layer."""
+    folder = job.workspace.scratch_folder()
+    tree, archive = folder / f"{job.image.name}-tree.tar", folder / f"{job.image.name}-tree-image.tar"
+    try:
+        bootstrap(wanted, tree, job.engine, job.environ, job.say)
+        diff_id = digest_of_file(tree)
+        tree = tree.replace(folder / f"{diff_id}.tar")
+        bare = {"architecture": job.engine.info.architecture, "os": "linux", "config": {"Env": [_PATH], "Cmd": ["sh"]}}
+        made = [(f"sha256:{diff_id}", f"mmdebstrap {wanted.suite}")]
+        config = image_config(bare, made, kind="build", created=0)
+        write_image(archive, config, [tree], [making_tag(job)])
+        return job.engine.load(archive)
+    finally:
+        tree.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)
 
 
 def _existing(job: Job) -> str:

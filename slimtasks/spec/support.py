@@ -37,7 +37,6 @@ _FITS: dict[Loc, tuple[str, ...]] = {
     ("final",): ("slim", "base"),
     ("final", "base"): ("slim",),
     ("final", "builder"): ("slim",),
-    ("from", "bootstrap"): ("base",),
     ("from", "stdout"): ("slim",),
     ("add",): ("slim",),
     ("checks",): ("slim",),

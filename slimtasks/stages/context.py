@@ -8,6 +8,7 @@ from slimtasks.assembly.packed import read_packed
 from slimtasks.job import Job
 from slimtasks.oci.archive import write_context
 from slimtasks.oci.dockerfile import dockerfile
+from slimtasks.sizes import size_text
 
 
 def run(job: Job) -> str:
@@ -18,4 +19,4 @@ def run(job: Job) -> str:
     tars = [store / f"{layer.diff_id[7:]}.tar" for layer in packed.layers]
     text = dockerfile(json.loads(packed.config), names, job.image.final.base)
     write_context(job.files.context, text, list(zip(names, tars, strict=True)))
-    return f"{job.files.context.stat().st_size / 1e6:.1f} MB"
+    return f"{size_text(job.files.context.stat().st_size)}"

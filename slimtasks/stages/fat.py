@@ -14,6 +14,7 @@ from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
 from slimtasks.records import Entry, Fat, ImagePath, from_json, read_json, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
+from slimtasks.sizes import size_text
 from slimtasks.sources.held import hold
 from slimtasks.sources.obtain import obtain
 
@@ -21,10 +22,12 @@ from slimtasks.sources.obtain import obtain
 def run(job: Job) -> str:
     """Writes fat.json, inventory.jsonl, packages.jsonl and captured.tar."""
     identity = obtain(job)
-    hold(job, identity, "" if job.image.kind == "build" else "fat")
+    source = job.image.source
+    if source.bootstrap or source.dockerfile or source.stdout:  # else it is somebody else's
+        hold(job, identity, "" if job.image.kind == "build" else "fat")
     known = _known(job, identity)
     if known:
-        return f"{known.size / 1e6:.1f} MB, as before"
+        return f"{size_text(known.size)}, as before"
     job.say("reading the image's files")
     with job.engine.save(identity) as stream:
         found = scan(stream, wanted=packages.captured, read_elf=read_elf, scratch=job.workspace.scratch_folder())
@@ -58,7 +61,7 @@ def _write(job: Job, identity: str, found: Scan) -> str:
         whole=bool(job.image.source.stdout),
     )
     write_json(files.fat, fat)
-    return f"{found.size / 1e6:.1f} MB, {_count(entries)} files, {len(installed)} packages"
+    return f"{size_text(found.size)}, {_count(entries)} files, {len(installed)} packages"
 
 
 def _count(entries: list[Entry]) -> int:

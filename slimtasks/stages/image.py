@@ -7,6 +7,7 @@ from slimtasks.assembly.finish import finish
 from slimtasks.assembly.packed import read_packed
 from slimtasks.job import Job
 from slimtasks.records import write_json
+from slimtasks.sizes import size_text
 
 
 def run(job: Job) -> str:
@@ -15,4 +16,4 @@ def run(job: Job) -> str:
     image = finish(job, packed.config, packed.layers, packed.below)
     write_json(job.files.image, image)
     fat = fatfiles.fat(job.files)
-    return f"{image.size / 1e6:.2f} MB instead of {fat.size / 1e6:.1f} MB, {image.files} files"
+    return f"{size_text(image.size)} instead of {size_text(fat.size)}, {image.files} files"

@@ -16,6 +16,7 @@ from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.layer import LayerWriter
 from slimtasks.records import Entry, Selected, SlimLayer, from_json, read_json, read_lines, to_json, write_json
+from slimtasks.sizes import size_text
 from slimtasks.trace.extract import extract
 from slimtasks.tracer import tracer_id
 
@@ -45,7 +46,7 @@ def run(job: Job) -> str:
             "layers": [to_json(layer) for layer in layers],
         },
     )
-    return ", ".join(f"{layer.name} {layer.content_size / 1e6:.2f} MB" for layer in layers)
+    return ", ".join(f"{layer.name} {size_text(layer.content_size)}" for layer in layers)
 
 
 def _pack(job: Job, plans: tuple[Plan, ...]) -> list[SlimLayer]:

@@ -43,7 +43,7 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "kind": image.kind,
         "tags": list(image.tags),
         "platform": made.get("platform") or _platform(fat),
-        "source_size": fat.get("size", 0),
+        "source_size": _source_size(workspace, image, fat),
         "size": made.get("size", 0),
         "layers": len(made.get("layers", ())),
         "files": made.get("files", 0),
@@ -52,6 +52,16 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "steps": verify.get("steps", 0),
         "seconds": costs,
     }
+
+
+def _source_size(workspace: Workspace, image: Image, fat: dict[str, Any]) -> int:
+    """The bytes of what was slimmed: of an image whose context another one printed, that other one's."""
+    printers = [name for written, name in image.references if image.source.stdout and written == image.source.image]
+    for name in printers:
+        path = workspace.image(name).fat
+        if path.exists():
+            return int(read_json(path)["size"])
+    return int(fat.get("size", 0))
 
 
 def _platform(fat: dict[str, Any]) -> str:

@@ -29,16 +29,6 @@ static bool is_gate(pid_t pid)
     return read_link(exe, sizeof exe, "/proc/%d/exe", pid) && !strcmp(exe, GATE);
 }
 
-/* It has its argument vector and its signal mask only a moment after its exec. */
-static bool is_waiting(pid_t pid)
-{
-    char status[4096];
-    if (!is_gate(pid) || !read_file(status, sizeof status, "/proc/%d/status", pid))
-        return false;
-    const char *blocked = strstr(status, "\nSigBlk:\t");
-    return blocked && strtoull(blocked + 9, NULL, 16) >> (SIGURG - 1) & 1;
-}
-
 /* With `init: true` the container's first process is docker-init, and the gate is its child. */
 static pid_t find_gate(pid_t first)
 {
@@ -98,7 +88,8 @@ static void release(struct target *target, struct attachment *a)
     report('R', target->id, pid, (size_t)length);
 }
 
-/* Takes an attachment as far towards its release as it can go now. */
+/* Takes an attachment as far towards its release as it can go now. Only the gate's marker says that it waits:
+ * while it does so, /proc/PID/status does not show SIGURG as blocked. */
 void advance(struct target *target, struct attachment *a)
 {
     if (a->state == RELEASED)
@@ -106,7 +97,7 @@ void advance(struct target *target, struct attachment *a)
     if (a->state == SEEKING) {
         if (!a->gate)
             a->gate = find_gate(target->pid);
-        if (a->gate && is_waiting(a->gate))
+        if (a->gate && is_gate(a->gate))
             start_strace(target, a);
     } else if (a->seen_by_strace && a->seen_by_fanotify)
         release(target, a);

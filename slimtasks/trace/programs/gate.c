@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define MARKER_NS 100000000L /* strace's attaching interrupts the wait, so mostly there is no waiting for this */
+#define MARKER_NS 50000000L /* strace's attaching interrupts the wait, so mostly there is no waiting for this */
 
 #if defined(__x86_64__)
 __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n call run\n");

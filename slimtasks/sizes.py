@@ -1,0 +1,12 @@
+"""Sizes as people read them."""
+
+from __future__ import annotations
+
+
+def size_text(size: int) -> str:
+    """Decimal units, as docker's: '9.67 MB', '4.2 kB', '17 B'."""
+    for unit, bytes_of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= bytes_of:
+            digits = 1 if size >= 100 * bytes_of or unit == "kB" else 2
+            return f"{size / bytes_of:.{digits}f} {unit}"
+    return f"{size} B"
