@@ -35,8 +35,10 @@ def special(name: str, kind: bytes, **fields: object) -> Member:
 
 def attributes(name: str, content: bytes, **values: bytes) -> Member:
     member = entry(name)
-    for key, value in values.items():
-        member.pax_headers["SCHILY.xattr." + key.replace("__", ".")] = value.decode("utf-8", "surrogateescape")
+    member.pax_headers = {
+        "SCHILY.xattr." + key.replace("__", "."): value.decode("utf-8", "surrogateescape")
+        for key, value in values.items()
+    }
     return member, content
 
 
@@ -150,6 +152,8 @@ def test_hard_links_lead_to_the_first_listed_name(
 
 
 def test_extended_attributes(engine: Engine, tracer_image: str, image: str) -> None:
+    if engine.info.driver == "vfs" or engine.info.userns:
+        pytest.skip("this engine's containers do not have their image's ACLs")
     assert dump(engine, tracer_image, image, "/dir/ping", "/dir/acl") == [
         f"0 0644 0:0 4 dir/ping security.capability={CAPABILITY.hex()} 'ping'",
         f"0 0644 0:0 3 dir/acl system.posix_acl_access={ACL.hex()} user.note={b'a=b'.hex()}0aff 'acl'",

@@ -16,10 +16,10 @@ from slimtasks.spec import Bootstrap
 
 # What tells the day and the machine: the date of each password's last change (empty is what shadow(5) offers
 # instead), and the two files that apt's chroot was lent.
-_ANONYMISE = """
-cd "$1/etc" && rm -f hostname resolv.conf
-for file in shadow shadow-; do [ ! -e $file ] || sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done
-"""
+_ANONYMISE = (
+    'cd "$1/etc" && rm -f hostname resolv.conf && '
+    "for file in shadow shadow-; do [ ! -e $file ] || sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done"
+)
 _CALLER = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH")
 _IMAGES = ("debian:{suite}", "debian:{suite}-slim", "debian:stable", "debian:stable-slim", "debian:latest")
 

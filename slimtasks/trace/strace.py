@@ -15,6 +15,7 @@ from slimtasks.trace.strace_line import Call, descriptor_path, parse_call, strin
 
 SOURCE = "strace"
 MOST_WAITING = 20_000  # lines of processes whose parent is not known yet
+MOST_PROBLEMS = 100
 _SOCKET = re.compile(r'sun_path="((?:[^"\\]|\\.)*)"')
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>\s?")
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
@@ -53,7 +54,7 @@ class Parser:
         """Takes one line, without its end."""
         number, _, text = line.partition(" ")
         if not number.isdigit():
-            self.problems.add(f"a line of strace that cannot be read: {line[:200]}")
+            self._problem(f"a line of strace that cannot be read: {line[:200]}")
             return
         pid, text = int(number), text.lstrip(" ")
         if text.startswith(("+++", "---")):
@@ -63,7 +64,7 @@ class Parser:
         elif resumed := _RESUMED.match(text):
             begun = self._unfinished.pop(pid, None)
             if begun is None or not begun.startswith(resumed[1] + "("):
-                self.problems.add(f"a line of strace whose beginning is missing: {line[:200]}")
+                self._problem(f"a line of strace whose beginning is missing: {line[:200]}")
             else:
                 self._whole(pid, begun + text[resumed.end() :])
         else:
@@ -73,11 +74,15 @@ class Parser:
         """Ends the trace: what still waits belongs to processes whose fork never returned."""
         for lines in list(self._waiting.values()):
             if not self._lost:
-                self.problems.add(f"a process whose parent was not seen: {lines[0][:200]}")
+                self._problem(f"a process whose parent was not seen: {lines[0][:200]}")
             for process in self._lost:
                 for text in lines:
                     self._call(0, replace(process), text)
         self._waiting.clear()
+
+    def _problem(self, text: str) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.add(text)
 
     def _event(self, pid: int, text: str) -> None:
         if superseded := _SUPERSEDED.match(text):  # a thread's execve makes it the leader
@@ -103,7 +108,7 @@ class Parser:
         self._waiting.setdefault(pid, []).append(text)
         self._waiting_lines += 1
         if self._waiting_lines > MOST_WAITING:
-            self.problems.add("too many lines of processes whose parent was not seen")
+            self._problem("too many lines of processes whose parent was not seen")
             self._waiting.clear()
             self._waiting_lines = 0
 
@@ -119,7 +124,7 @@ class Parser:
     def _call(self, pid: int, process: _Process, text: str) -> None:
         call = parse_call(text)
         if call is None:
-            self.problems.add(f"a line of strace that cannot be read: {text[:200]}")
+            self._problem(f"a line of strace that cannot be read: {text[:200]}")
         elif call.name in FORKS:
             self._fork(process, call)
         elif call.name in PATHS:
@@ -163,11 +168,11 @@ class Parser:
         elif call.name == "setns" and not call.error:
             self._other_root(call)
         elif any(argument.startswith('"') for argument in call.arguments) and call.name not in ("getcwd", "quotactl"):
-            self.problems.add(f"strace shows a call that is not known here: {call.name}")
+            self._problem(f"strace shows a call that is not known here: {call.name}")
 
     def _other_root(self, call: Call) -> None:
         if call.name == "pivot_root" or call.arguments[-1] == "0" or "CLONE_NEWNS" in call.arguments[-1]:
-            self.problems.add(f"a process went to another tree of mounts ({call.name}), where paths cannot be followed")
+            self._problem(f"a process went to another tree of mounts ({call.name}), where paths cannot be followed")
 
     def _socket(self, process: _Process, call: Call) -> None:
         address = _SOCKET.search(call.arguments[1]) if len(call.arguments) > 1 else None
@@ -177,12 +182,12 @@ class Parser:
 
     def _path(self, process: _Process, call: Call, argument: PathArgument) -> None:
         if len(call.arguments) <= argument.string:
-            self.problems.add(f"a call of {call.name} with too few arguments")
+            self._problem(f"a call of {call.name} with too few arguments")
             return
         asked = string(call.arguments[argument.string])
         if asked is None:
             if not _harmless(call, call.arguments[argument.string]):
-                self.problems.add(f"a path of {call.name} that cannot be read: {call.arguments[argument.string][:200]}")
+                self._problem(f"a path of {call.name} that cannot be read: {call.arguments[argument.string][:200]}")
             return
         if not asked:  # the descriptor itself, whose open was seen, or ENOENT
             return

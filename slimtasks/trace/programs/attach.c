@@ -29,6 +29,14 @@ static bool is_gate(pid_t pid)
     return read_link(exe, sizeof exe, "/proc/%d/exe", pid) && !strcmp(exe, GATE);
 }
 
+/* strace does not bear an exec that is not over, and /proc/PID/exe is the gate already before that. (Its mask of
+ * blocked signals would not tell: rt_sigtimedwait takes out what it waits for.) */
+static bool is_waiting(pid_t pid)
+{
+    char name[32];
+    return is_gate(pid) && read_file(name, sizeof name, "/proc/%d/comm", pid) && !strcmp(name, WAITING "\n");
+}
+
 /* With `init: true` the container's first process is docker-init, and the gate is its child. */
 static pid_t find_gate(pid_t first)
 {
@@ -88,8 +96,7 @@ static void release(struct target *target, struct attachment *a)
     report('R', target->id, pid, (size_t)length);
 }
 
-/* Takes an attachment as far towards its release as it can go now. Only the gate's marker says that it waits:
- * while it does so, /proc/PID/status does not show SIGURG as blocked. */
+/* Takes an attachment as far towards its release as it can go now. */
 void advance(struct target *target, struct attachment *a)
 {
     if (a->state == RELEASED)
@@ -97,7 +104,7 @@ void advance(struct target *target, struct attachment *a)
     if (a->state == SEEKING) {
         if (!a->gate)
             a->gate = find_gate(target->pid);
-        if (a->gate && is_gate(a->gate))
+        if (a->gate && is_waiting(a->gate))
             start_strace(target, a);
     } else if (a->seen_by_strace && a->seen_by_fanotify)
         release(target, a);

@@ -2,14 +2,15 @@
  *
  * It is the entrypoint of a traced container, so that the tracer is attached before the program's first
  * instruction. There is no libc: it must be small and must run in any image, whatever its libraries.
- * While it waits it opens its own file now and then. These opens are the marker by which the tracer
- * knows that each of its sources sees this process.
+ * Once it cannot miss the signal it calls itself WAITING, for the tracer to attach. While it waits it opens its
+ * own file now and then. These opens are the marker by which the tracer knows that each of its sources sees it.
  */
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define MARKER_NS 50000000L /* strace's attaching interrupts the wait, so mostly there is no waiting for this */
@@ -54,6 +55,7 @@ static void wait_for_release(void)
     struct { long seconds, nanoseconds; } period = {0, MARKER_NS};
 
     call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&urgent, (long)&before, sizeof urgent);
+    call(__NR_prctl, PR_SET_NAME, (long)WAITING, 0, 0);
     while (call(__NR_rt_sigtimedwait, (long)&urgent, 0, (long)&period, sizeof urgent) != SIGURG) {
         long marker = call(__NR_openat, AT_FDCWD, (long)GATE, O_RDONLY | O_CLOEXEC, 0);
         if (marker >= 0)
