@@ -40,13 +40,11 @@ DOIT_CONFIG: dict[str, Any] = {
 def task_images() -> Iterator[dict[str, Any]]:
     """The tasks of every image below images/."""
     from slimtasks.session import Session
-    from slimtasks.tasks import report_task, tasks_of
+    from slimtasks.tasks import all_tasks
 
     try:
         session = Session(Path(), os.environ, PROGRESS.line)
-        for image in session.repo.images:
-            yield from tasks_of(image, session)
+        _DEFAULT[:] = [*session.repo.default, "report"]
+        yield from all_tasks(session)
     except SlimError as error:
         raise InvalidDodoFile(str(error)) from None
-    _DEFAULT[:] = [*session.repo.default, "report"]
-    yield report_task(session)

@@ -20,6 +20,19 @@ from slimtasks.spec.inputs import add_files, workload_files
 Task = dict[str, Any]
 
 
+def all_tasks(session: Session) -> Iterator[Task]:
+    """The tasks of every image, a word on each stage for `doit list`, and the report."""
+    stages = set()
+    for image in session.repo.images:
+        for task in tasks_of(image, session):
+            stages.add(task["basename"])  # before doit takes the dictionary apart
+            yield task
+    for stage, doc in _DOCS.items():
+        if stage in stages:
+            yield {"basename": stage, "name": None, "doc": f"of all images: {doc}"}
+    yield report_task(session)
+
+
 def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     """The chain of stages of one image, and the task that stands for all of it."""
     chain = list(_CHAINS[image.kind](image, session))
