@@ -7,13 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from slimtasks.dependencies import is_named, staying, unmet
 from slimtasks.errors import SpecError
 from slimtasks.packages import INFO, LICENCES, STATUS, STATUS_D, licences_named, stanzas
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, join, normalise, parent, parents
+from slimtasks.spec import Rule
 
 DATABASE = ImagePath("/var/lib/dpkg")
 _DOC = ImagePath("/usr/share/doc")
@@ -37,17 +37,6 @@ GENERATED = {
     "tzdata": ("/etc/localtime", "/etc/timezone"),
 }
 """What a package made when it was installed, and is of no use without."""
-
-
-class Rule(Protocol):
-    """A pattern or a package name of the spec."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def where(self) -> str:
-        """File, line and column."""
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from slimtasks.records import Access, Elf, Entry, ImagePath, Selected
 from slimtasks.rootfs import normalise, parents
+from slimtasks.spec import Rule
 
 
-@dataclass(frozen=True)
-class Line:
+def rule(text: str, where: str = "image.yaml:1:1") -> Rule:
     """A rule of a spec."""
-
-    text: str
-    where: str = "image.yaml:1:1"
+    return Rule(text, where)
 
 
 def entries(text: str) -> tuple[Entry, ...]:

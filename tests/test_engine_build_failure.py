@@ -58,8 +58,8 @@ def test_a_failing_step_with_the_end_of_its_output() -> None:
     ],
 )
 def test_a_base_image_that_cannot_be_pulled(error: str, cause: str) -> None:
-    step = Step(name="[internal] load metadata for docker.io/our/debian:bookworm", error=error)
-    failure = build_failure("web", "Dockerfile", "", error, failing(step), [])
+    step = Step(name="[internal] load metadata for registry.example/our/debian:bookworm", error=error)
+    failure = build_failure("web", "Dockerfile", "FROM our/debian:bookworm AS x\n", error, failing(step), [])
     assert failure.what.startswith(
         "web: the base image our/debian:bookworm is not in the engine and cannot be pulled: " + cause
     )

@@ -12,7 +12,7 @@ from oci_archives import d, docker_archive, dump, f, hard, link, oci_layout, sca
 
 from slimtasks.oci.contents import Tee, members, unpack_layers
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.oci.saved import scan, scan_tree
+from slimtasks.oci.saved import scan
 
 LOWER = tar(d("a/"), f("a/x", "one"), f("a/y", "why"), f("m", "em"), hard("l", "m"), hard("k", "m"), f("e"))
 UPPER = tar(f("a/x", "two" * 999), f(".wh.m"), link("b", "a"), hard("z", "a/x"))
@@ -75,10 +75,10 @@ def test_a_sparse_file_comes_whole(tmp_path: Path) -> None:
         file.write(b"start")
         file.seek(2 << 20)
         file.write(b"end")
-    archive = tmp_path / "tree.tar"
-    subprocess.run(["tar", "-C", tmp_path, "-Scf", archive, "sparse"], check=True)
-    with archive.open("rb") as file:
-        found = scan_tree(file, wanted=lambda p: False, read_elf=lambda x: None, scratch=tmp_path)
+    layer = subprocess.run(["tar", "-C", tmp_path, "-Scf", "-", "sparse"], check=True, capture_output=True).stdout
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(docker_archive(layer))
+    found = scanned(archive.read_bytes(), tmp_path)
     ((_, content),) = members(archive, found, [found.entries[1].path], tmp_path)
     assert content
     assert content.read(8 << 20) == sparse.read_bytes()

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oci_archives import dump, small_disk
+from oci_archives import docker_archive, dump, scanned, small_disk
 
 from slimtasks.errors import SlimError
 from slimtasks.oci.header import END, header, padding
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.oci.saved import scan_tree
 from slimtasks.records import Entry, ImagePath
 
 __all__ = ["small_disk"]  # pytest finds fixtures by name
@@ -45,9 +44,7 @@ def write(store: Path, mtime: int | None = None) -> Path:
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
-    path = write(tmp_path / "store")
-    with path.open("rb") as file:
-        found = scan_tree(file, wanted=lambda p: False, read_elf=lambda x: None, scratch=tmp_path)
+    found = scanned(docker_archive(write(tmp_path / "store").read_bytes()), tmp_path)
     x, abc, hi = (hashlib.sha256(data).hexdigest()[:6] for data in (b"x", b"abc", b"hi"))
     assert dump(found.entries) == [
         "/ dir 755 0:0 L0",

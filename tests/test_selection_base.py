@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from small_trees import Line, accesses, dump, entries
+from small_trees import accesses, dump, entries, rule
 
 from slimtasks.errors import SlimError
 from slimtasks.records import Selected
@@ -65,8 +65,8 @@ def test_conflicts_name_both(trace: str, base: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "stays"),
     [
-        ({"keep": [Line("/etc/passwd")]}, ["/etc/passwd"]),
-        ({"drop": [Line("/etc/passwd")]}, []),
+        ({"keep": [rule("/etc/passwd")]}, ["/etc/passwd"]),
+        ({"drop": [rule("/etc/passwd")]}, []),
         ({"added": ["/etc/passwd"]}, []),
     ],
 )

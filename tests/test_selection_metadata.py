@@ -1,6 +1,6 @@
 """Package metadata, licence texts and os-release of what stays."""
 
-from small_trees import Line, accesses, entries, files
+from small_trees import accesses, entries, files, rule
 
 from slimtasks.records import ImagePath, Package, Selected
 from slimtasks.selection import Inputs, select
@@ -81,7 +81,7 @@ def test_none() -> None:
 
 
 def test_drop_beats_metadata() -> None:
-    rules = [Line("/var/lib/dpkg"), Line("/usr/share/doc/**"), Line("/usr/lib/os*")]
+    rules = [rule("/var/lib/dpkg"), rule("/usr/share/doc/**"), rule("/usr/lib/os*")]
     found = selected("open /usr/lib/libz.so.1", drop=rules)
     assert "/usr/lib/libz.so.1" in files(found, entries(TREE)).split()
     assert not [item.path for item in found if item.path.startswith(("/var/lib/dpkg", "/usr/share/doc"))]

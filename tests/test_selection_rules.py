@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from small_trees import Line, accesses, dump, entries, files
+from small_trees import accesses, dump, entries, files, rule
 
 from slimtasks.errors import SlimError
 from slimtasks.records import ImagePath, Package
@@ -31,7 +31,7 @@ Rules = dict[str, list[str]]
 
 
 def selection(rules: Rules, trace: str = "open /etc/passwd", added: tuple[str, ...] = ()) -> Selection:
-    lines = {key: [Line(text, f"image.yaml:{n}:5") for n, text in enumerate(texts, 1)] for key, texts in rules.items()}
+    lines = {key: [rule(text, f"image.yaml:{n}:5") for n, text in enumerate(texts, 1)] for key, texts in rules.items()}
     inputs = Inputs(
         entries(TREE),
         accesses(trace),
@@ -135,7 +135,7 @@ def test_missing_names_the_line_that_would_keep_or_the_rule_that_took_it() -> No
     asked = ("/etc/passwd", "/etc/absent", "/etc/localtime", "/usr/bin/app")
     lookups = accesses("open /etc/ssl/certs/a.pem\n" + "\n".join(f"miss {path}" for path in asked))
     stays = ["/etc/localtime", "/usr/bin/app", "/lib"]
-    assert missing(lookups, Tree(entries(TREE)), stays, [Line("/etc/p*", "image.yaml:7:9")]) == (
+    assert missing(lookups, Tree(entries(TREE)), stays, [rule("/etc/p*", "image.yaml:7:9")]) == (
         Missing(ImagePath("/etc/passwd"), 'drop: ["/etc/p*"]', "image.yaml:7:9"),
         Missing(ImagePath("/usr/share/zoneinfo/UTC"), 'keep: ["/usr/share/zoneinfo/UTC"]'),
         Missing(ImagePath("/usr/lib/ld.so"), 'keep: ["/usr/lib/ld.so"]'),
@@ -143,5 +143,5 @@ def test_missing_names_the_line_that_would_keep_or_the_rule_that_took_it() -> No
 
 
 def test_missing_says_what_a_dropped_directory_took() -> None:
-    (found,) = missing(accesses("miss /etc/ssl/certs/a.pem"), Tree(entries(TREE)), [], [Line("/etc/ssl", "x:1:1")])
+    (found,) = missing(accesses("miss /etc/ssl/certs/a.pem"), Tree(entries(TREE)), [], [rule("/etc/ssl", "x:1:1")])
     assert (found.line, found.where) == ('drop: ["/etc/ssl"]', "x:1:1")

@@ -1,7 +1,7 @@
 """What the trace and the closure keep."""
 
 import pytest
-from small_trees import Line, accesses, dump, entries, files
+from small_trees import accesses, dump, entries, files, rule
 
 from slimtasks.errors import SlimError
 from slimtasks.records import ImagePath, Package, Selected
@@ -231,5 +231,5 @@ def test_granularity_auto_is_refused_where_it_would_mean_packages(trace: str, wo
 
 def test_the_whole_image_where_it_was_made_to_be_shipped() -> None:
     tree = "/nginx\n/etc/passwd\n/lost+found/"
-    inputs = Inputs(entries(tree), (), whole=True, drop=(Line("/etc/passwd"),), metadata="none")
+    inputs = Inputs(entries(tree), (), whole=True, drop=(rule("/etc/passwd"),), metadata="none")
     assert [item.path for item in select(inputs).selected] == ["/", "/etc", "/lost+found", "/nginx"]

@@ -229,7 +229,7 @@ FROM ${BASE}:bookworm AS build
 RUN --mount=from=tools,target=/t true
 FROM scratch
 COPY --from=build /a /a
-COPY --from=docker.io/library/busybox /bin/busybox /bin/
+COPY --from=busybox:latest /bin/busybox /bin/
 """
     repo = loaded(
         tmp_path,
@@ -244,7 +244,7 @@ COPY --from=docker.io/library/busybox /bin/busybox /bin/
     )
     assert repo.image("app").references == (
         ("busybox", "busybox"),
-        ("docker.io/library/busybox", "busybox"),
+        ("busybox:latest", "busybox"),
         ("our/debian:bookworm", "debian"),
         ("tools", "tools"),
     )

@@ -1,10 +1,10 @@
-"""Which images a Dockerfile names, and others in their place."""
+"""Which images a Dockerfile names."""
 
 from __future__ import annotations
 
 import pytest
 
-from slimtasks.spec.dockerfile import image_names, rewrite_images, stage_names
+from slimtasks.spec.dockerfile import image_names, stage_names
 
 NAMES: dict[str, tuple[str, ...]] = {
     "FROM a": ("a",),
@@ -57,33 +57,3 @@ def test_only_stages_up_to_the_target(target: str) -> None:
 
 def test_stage_names() -> None:
     assert stage_names("FROM a AS One\nFROM b") == ("one",)
-
-
-def test_rewritten() -> None:
-    text = """\
-# escape=`
-ARG BASE=our/debian
-FROM --platform=linux/amd64 ${BASE}:12 AS build
-RUN --mount=type=bind,from=tools,target=/t `
-    --mount=from=build,target=/u true # tools
-FROM `
-  our/debian:12
-COPY --from=build /a /a
-COPY --from=tools /b /b
-COPY --from=other /c /c
-"""
-    assert (
-        rewrite_images(text, {"our/debian:12": "base@1", "tools": "t:2", "build": "no"})
-        == """\
-# escape=`
-ARG BASE=our/debian
-FROM --platform=linux/amd64 base@1 AS build
-RUN --mount=type=bind,from=t:2,target=/t `
-    --mount=from=build,target=/u true # tools
-FROM `
-  base@1
-COPY --from=build /a /a
-COPY --from=t:2 /b /b
-COPY --from=other /c /c
-"""
-    )

@@ -61,7 +61,7 @@ MISTAKES = {
     "kind: thin": "2:7: kind: found 'thin'; allowed: slim, base, build",
     "tag: Our/App": "2:6: tags[1]: found 'Our/App'; allowed: a tag as in 'our/nginx:1.25'",
     "tags: [a, 'a:latest']": "2:11: tags[2]: found 'a:latest' a second time; allowed: once",
-    "tag: docker.io/library/debian:12": "1:15: from.image: found 'debian:12', a tag of this image itself",
+    "tag: debian:12": "1:15: from.image: found 'debian:12', a tag of this image itself",
     "run: {stop_grace_period: 30}": "2:26: run.stop_grace_period: found 30 (a number); allowed: a duration such as '30",
     "run: {mem_limit: 1x}": "2:18: run.mem_limit: found '1x'; allowed: a size such as '64m', '12MB' or '1gb'",
     "run: {volumes: [/a, 'a:b:c:d']}": "2:21: run.volumes[2]: found 'a:b:c:d'; allowed: a volume as './data:/data'",
@@ -266,12 +266,11 @@ def test_name(tmp_path: Path, name: str) -> None:
 def test_tags_of_two_images(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         "images/a/image.yaml": FROM + "tag: x\n",
-        "images/b/image.yaml": FROM + "tags: [y, 'docker.io/library/x:latest']\n",
+        "images/b/image.yaml": FROM + "tags: [y, 'x:latest']\n",
         "images/c/image.yaml": FROM + "tags: [a]\n",
     }
     assert lines(tmp_path, files) == [
-        "images/b/image.yaml:2:11: tags[2]: found 'docker.io/library/x:latest', also a tag of a; "
-        "allowed: a tag of its own",
+        "images/b/image.yaml:2:11: tags[2]: found 'x:latest', also a tag of a; allowed: a tag of its own",
         "images/c/image.yaml:2:8: tags[1]: found 'a:latest', which is also the name of another image; "
         "allowed: a tag of its own",
     ]

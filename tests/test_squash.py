@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pytest
 
 from slimtasks import packages
 from slimtasks.errors import SpecError
 from slimtasks.records import Entry, ImagePath
+from slimtasks.spec import Rule
 from slimtasks.squash import Squashed, squash
 
 
-@dataclass(frozen=True)
-class Rule:
-    text: str
-    where: str = "images/base/image.yaml:5:3"
-
-
 def rules(*texts: str) -> tuple[Rule, ...]:
-    return tuple(map(Rule, texts))
+    return tuple(Rule(text, "images/base/image.yaml:5:3") for text in texts)
 
 
 PACKAGES = {

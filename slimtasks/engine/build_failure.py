@@ -28,7 +28,7 @@ def build_failure(
     """The error for a build that the engine ended with `reason`; `output` is the classic builder's."""
     step = progress.failed()
     if base := _base(step, reason, output):
-        return base_failure(name, base, step.error if step else reason)
+        return _base_failure(name, _as_written(base, dockerfile), step.error if step else reason)
     instruction = _NUMBERED.sub("", step.name if step else _last_classic(output))
     line = line_of(dockerfile, instruction)
     where = f"{name}: {file}" + (f" line {line}" if line else "")
@@ -44,13 +44,19 @@ def build_failure(
     return BuildError(text, hint)
 
 
-def base_failure(name: str, base: str, reason: str) -> BuildError:
+def _as_written(base: str, dockerfile: str) -> str:
+    """The end of the name that the Dockerfile has; BuildKit puts the registry that it means before it."""
+    parts = base.removesuffix(":latest").split("/")
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if re.search(rf"(?<![\w./-]){re.escape(end)}(?![\w/-])", dockerfile)), base)
+
+
+def _base_failure(name: str, base: str, reason: str) -> BuildError:
     """The error for a base image that the engine has not and cannot pull."""
-    familiar = re.sub(r"^docker\.io/(?:library/)?", "", base)
     cause = "no registry can be reached" if _UNREACHED.search(reason) else "no registry has it, or it wants a login"
     return BuildError(
-        f"{name}: the base image {familiar} is not in the engine and cannot be pulled: {cause}\n  {_short(reason)}",
-        f"declare it in images/, or load it (`docker load`), or `docker pull {familiar}` where there is a network",
+        f"{name}: the base image {base} is not in the engine and cannot be pulled: {cause}\n  {_short(reason)}",
+        f"declare it in images/, or load it (`docker load`), or `docker pull {base}` where there is a network",
     )
 
 

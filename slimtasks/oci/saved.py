@@ -1,4 +1,4 @@
-"""Reads `docker save`'s archive, or a tar of a tree, in a single pass: every path with its digest.
+"""Reads `docker save`'s archive in a single pass: every path with its digest.
 
 Three shapes: the docker-archive of engines up to 24 (manifest.json last, `<id>/layer.tar`), the OCI layout
 with a manifest.json of later ones (`blobs/sha256/<hex>`, layers plain or compressed), and the plain OCI layout
@@ -38,10 +38,10 @@ class Blob:
 
 @dataclass(frozen=True)
 class Scan:
-    """A whole image, or a tree, less its contents."""
+    """A whole image, less its contents."""
 
-    config: dict[str, Any]  # OCI image-spec, config.md; empty for a tree
-    config_digest: str  # 'sha256:...'; empty for a tree
+    config: dict[str, Any]  # OCI image-spec, config.md
+    config_digest: str  # 'sha256:...'
     layers: tuple[Layer, ...]
     entries: tuple[Entry, ...]  # sorted by path, the root first
     files: dict[ImagePath, bytes]  # what was wanted
@@ -75,16 +75,16 @@ def scan(stream: Readable, *, wanted: Wanted, read_elf: ReadElf, scratch: Path, 
     _check_diff_ids(config, [layer.diff_id for layer in layers])
     commands = _created_by(config, len(layers))
     described = tuple(Layer(layer.diff_id, command) for layer, command in zip(layers, commands, strict=True))
-    digest = "sha256:" + hashlib.sha256(raw).hexdigest()
-    return _scan(config, digest, described, layers, wanted)
-
-
-def scan_tree(stream: Readable, *, wanted: Wanted, read_elf: ReadElf, scratch: Path) -> Scan:
-    """The tree in a tar (gzip or zstd too), as an image of one layer without a config."""
-    with file_reader(wanted, read_elf, scratch) as reader:
-        outer = forward(stream)
-        layer = _read_layer(outer, reader, Blob(0, 0, compression(outer.peek(4))))
-    return _scan({}, "", (Layer(layer.diff_id),), [layer], wanted)
+    tree = merge(layer.table for layer in layers)
+    return Scan(
+        config=config,
+        config_digest="sha256:" + hashlib.sha256(raw).hexdigest(),
+        layers=described,
+        entries=entries(tree),
+        files=_files(tree, wanted),
+        blobs=tuple(layer.blob for layer in layers),
+        places=_places(tree),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,21 +92,6 @@ class _ScannedLayer:
     table: Table
     diff_id: str
     blob: Blob
-
-
-def _scan(
-    config: dict[str, Any], digest: str, described: tuple[Layer, ...], layers: list[_ScannedLayer], wanted: Wanted
-) -> Scan:
-    tree = merge(layer.table for layer in layers)
-    return Scan(
-        config=config,
-        config_digest=digest,
-        layers=described,
-        entries=entries(tree),
-        files=_files(tree, wanted),
-        blobs=tuple(layer.blob for layer in layers),
-        places=_places(tree),
-    )
 
 
 def _files(tree: Tree, wanted: Wanted) -> dict[ImagePath, bytes]:
@@ -122,11 +107,11 @@ def _places(tree: Tree) -> dict[ImagePath, tuple[int, int, int]]:
     }
 
 
-def _read_layer(outer: Forward, reader: FileReader, blob: Blob, store: Path | None = None) -> _ScannedLayer:
+def _read_layer(outer: Forward, reader: FileReader, blob: Blob, store: Path | None) -> _ScannedLayer:
     sha256 = hashlib.sha256()
     with closing(Incoming(store)) if store else nullcontext() as incoming:
         layer = unpacked(outer, incoming.write if incoming else sha256.update)
-        table = read_table(layer, reader, whole=not blob.offset)
+        table = read_table(layer, reader)
         for _ in layer.rest():
             pass
         diff_id = incoming.finish() if incoming else "sha256:" + sha256.hexdigest()

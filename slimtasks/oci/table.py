@@ -95,10 +95,10 @@ def file_reader(wanted: Wanted, read_elf: ReadElf, scratch: Path) -> Iterator[Fi
         yield FileReader(wanted, read_elf, scratch, spool)
 
 
-def read_table(stream: Forward, reader: FileReader, *, whole: bool) -> Table:
-    """The table of the layer whose uncompressed tar is `stream`; not `whole`: it may lack its end marker."""
+def read_table(stream: Forward, reader: FileReader) -> Table:
+    """The table of the layer whose uncompressed tar is `stream`; it may lack its end marker."""
     layer = _Layer()
-    for number, member in enumerate(members(stream, whole=whole), start=1):
+    for number, member in enumerate(members(stream, whole=False), start=1):
         path = layer.place(member.name)
         parent, name = posixpath.split(path)
         if name == _OPAQUE:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from slimtasks.records import Access, Entry, ImagePath, Layer, Package, Selected
-
-
-class Rule(Protocol):
-    """A line of the spec: its text, and where it stands (file:line:column)."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def where(self) -> str: ...
+from slimtasks.spec import Rule
 
 
 @dataclass(frozen=True)

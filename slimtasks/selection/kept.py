@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from slimtasks.records import Entry, ImagePath, Reason
 from slimtasks.rootfs import Tree, Walk, parents
 from slimtasks.selection.image import is_engines
-from slimtasks.selection.inputs import Rule
+from slimtasks.spec import Rule
 
 ORDER = {kind: at for at, kind in enumerate(("traced", "asked", "needed", "own", "kept", "metadata"))}
 MOST_OF_A_KIND = 4  # reasons; libc is needed by hundreds

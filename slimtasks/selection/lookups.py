@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from slimtasks.records import Access, Entry, ImagePath
 from slimtasks.rootfs import Tree
 from slimtasks.selection.image import is_engines
-from slimtasks.selection.inputs import Rule
 from slimtasks.selection.rules import Matched, taking
+from slimtasks.spec import Rule
 
 
 @dataclass(frozen=True)

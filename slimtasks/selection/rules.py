@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from slimtasks.records import ImagePath, Reason
 from slimtasks.rootfs import Tree, globbed, is_below, normalise, parent
 from slimtasks.selection.image import FatImage
-from slimtasks.selection.inputs import Rule
 from slimtasks.selection.kept import Kept
+from slimtasks.spec import Rule
 
 
 @dataclass(frozen=True)

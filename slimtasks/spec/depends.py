@@ -8,13 +8,9 @@ from slimtasks.spec.model import Image
 from slimtasks.spec.steps import Client
 from slimtasks.spec.tree import Loc
 
-_DOCKER_HUB = ("index.docker.io/", "docker.io/")
 
-
-def familiar(reference: str) -> str:
-    """The reference as two writings of one image share it: with its tag, without what the engine adds by itself."""
-    for prefix in (*_DOCKER_HUB, "library/"):
-        reference = reference.removeprefix(prefix)
+def tagged(reference: str) -> str:
+    """The reference with its tag, or digest; `:latest` where it has neither."""
     last = reference.rpartition("/")[2]
     return reference if ":" in last or "@" in last else reference + ":latest"
 
@@ -24,7 +20,7 @@ class Declared:
 
     def __init__(self, images: Iterable[Image]) -> None:
         self.by_name = {image.name: image for image in images}
-        self.by_tag = {familiar(tag): image.name for image in self.by_name.values() for tag in image.tags}
+        self.by_tag = {tagged(tag): image.name for image in self.by_name.values() for tag in image.tags}
 
     def name_of(self, reference: str, user: Image) -> str:
         """The name of the image that `user` means by `reference`; empty for one that is not declared here.
@@ -33,7 +29,7 @@ class Declared:
         """
         if reference in self.by_name and reference != user.name:
             return reference
-        return self.by_tag.get(familiar(reference), "")
+        return self.by_tag.get(tagged(reference), "")
 
 
 def written_references(image: Image, dockerfile_names: Sequence[str]) -> Iterator[tuple[Loc, str]]:

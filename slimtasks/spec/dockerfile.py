@@ -1,4 +1,4 @@
-"""Which images a Dockerfile names, and the same Dockerfile with others in their place.
+"""Which images a Dockerfile names.
 
 https://docs.docker.com/reference/dockerfile/
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
 _HEREDOC = re.compile(r"<<(-?)([\"']?)([A-Za-z_][A-Za-z0-9_.]*)\2")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?([-+])((?:[^{}]|\$\{\w+\})*))?\}|(\w+))")
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_WORD = re.compile(r"\S+")
 _COPY_FROM = re.compile(r"--from=(\"?)([^\s\"]+)\1")
 _MOUNT = re.compile(r"--mount=\S+")
 _MOUNT_FROM = re.compile(r"(?<=[=,])from=([^,\s\"]+)")
@@ -21,26 +20,16 @@ _MOUNT_FROM = re.compile(r"(?<=[=,])from=([^,\s\"]+)")
 
 @dataclass(frozen=True)
 class _Instruction:
-    """One instruction with its continuation lines, as a string of the length that they have in the file."""
+    """One instruction, its continuation lines joined."""
 
     name: str
     text: str
-    start: int  # offset in the file
-
-
-@dataclass(frozen=True)
-class _Use:
-    """An image as it is named: the text between two offsets of the file, and what that stands for."""
-
-    start: int
-    end: int
-    image: str
 
 
 @dataclass
 class _Stage:
     name: str
-    uses: list[_Use] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
 
 
 def image_names(text: str, args: Iterable[tuple[str, str]] = (), target: str = "") -> tuple[str, ...]:
@@ -48,20 +37,12 @@ def image_names(text: str, args: Iterable[tuple[str, str]] = (), target: str = "
 
     Stages of the Dockerfile and `scratch` are no images; names that depend on a variable without value are left out.
     """
-    return tuple(sorted({use.image for stage in _up_to(_stages(text, args), target) for use in stage.uses}))
+    return tuple(sorted({image for stage in _up_to(_stages(text, args), target) for image in stage.images}))
 
 
 def stage_names(text: str) -> tuple[str, ...]:
     """The names that `target` may have."""
     return tuple(stage.name for stage in _stages(text, ()) if stage.name)
-
-
-def rewrite_images(text: str, mapping: Mapping[str, str], args: Iterable[tuple[str, str]] = ()) -> str:
-    """The Dockerfile with each image that `mapping` knows replaced; every line keeps its number."""
-    uses = [use for stage in _stages(text, args) for use in stage.uses if use.image in mapping]
-    for use in sorted(uses, key=lambda use: -use.start):
-        text = text[: use.start] + mapping[use.image] + text[use.end :]
-    return text
 
 
 def _up_to(stages: list[_Stage], target: str) -> list[_Stage]:
@@ -82,14 +63,14 @@ def _stages(text: str, args: Iterable[tuple[str, str]]) -> list[_Stage]:
             stages.append(_from(instruction, variables, stages))
         elif stages:
             known = {stage.name for stage in stages} | {str(index) for index in range(len(stages))}
-            uses = _copied(instruction) if instruction.name in ("COPY", "ADD") else _mounted(instruction)
-            stages[-1].uses += [use for use in uses if use.image.lower() not in known and "$" not in use.image]
+            images = _copied(instruction) if instruction.name in ("COPY", "ADD") else _mounted(instruction)
+            stages[-1].images += [image for image in images if image.lower() not in known and "$" not in image]
     return stages
 
 
 def _arguments(instruction: _Instruction, given: dict[str, str], known: dict[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
-    for word in _WORD.findall(instruction.text)[1:]:
+    for word in instruction.text.split()[1:]:
         name, equals, default = word.partition("=")
         if name in given:
             values[name] = given[name]
@@ -99,27 +80,23 @@ def _arguments(instruction: _Instruction, given: dict[str, str], known: dict[str
 
 
 def _from(instruction: _Instruction, variables: dict[str, str], stages: list[_Stage]) -> _Stage:
-    words = [word for word in _WORD.finditer(instruction.text) if not word[0].startswith("--")][1:]
+    words = [word for word in instruction.text.split() if not word.startswith("--")][1:]
     if not words:
         return _Stage("")
-    stage = _Stage(words[2][0].lower() if len(words) == 3 and words[1][0].upper() == "AS" else "")
-    image = _expanded(words[0][0].strip("\"'"), variables)
+    stage = _Stage(words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else "")
+    image = _expanded(words[0].strip("\"'"), variables)
     if image and image.lower() != "scratch" and image.lower() not in {other.name for other in stages}:
-        start = instruction.start + words[0].start()
-        stage.uses.append(_Use(start, start + len(words[0][0]), image))
+        stage.images.append(image)
     return stage
 
 
-def _copied(instruction: _Instruction) -> Iterator[_Use]:
-    for match in _COPY_FROM.finditer(instruction.text):
-        yield _Use(instruction.start + match.start(2), instruction.start + match.end(2), match[2])
+def _copied(instruction: _Instruction) -> list[str]:
+    return [image for _, image in _COPY_FROM.findall(instruction.text)]
 
 
-def _mounted(instruction: _Instruction) -> Iterator[_Use]:
-    for mount in _MOUNT.finditer(instruction.text) if instruction.name == "RUN" else ():
-        for match in _MOUNT_FROM.finditer(mount[0]):
-            start = instruction.start + mount.start()
-            yield _Use(start + match.start(1), start + match.end(1), match[1])
+def _mounted(instruction: _Instruction) -> list[str]:
+    mounts = _MOUNT.findall(instruction.text) if instruction.name == "RUN" else ()
+    return [image for mount in mounts for image in _MOUNT_FROM.findall(mount)]
 
 
 def _expanded(text: str, variables: Mapping[str, str]) -> str | None:
@@ -144,30 +121,26 @@ def _expanded(text: str, variables: Mapping[str, str]) -> str | None:
 def _instructions(text: str) -> Iterator[_Instruction]:
     """The instructions in order; comments, and the bodies of here-documents, are not part of any."""
     escape = _escape(text)
-    lines = _LINE.finditer(text)
+    lines = iter(text.split("\n"))
     for line in lines:
-        if not _is_blank(line[0]):
+        if not _is_blank(line):
             whole = _joined(line, lines, escape)
             name = "".join(whole.split(None, 1)[:1]).upper()
-            yield _Instruction(name, whole, line.start())
+            yield _Instruction(name, whole)
             if name in ("RUN", "COPY", "ADD"):
                 _skip_heredocs(whole, lines)
 
 
-def _joined(first: re.Match[str], lines: Iterator[re.Match[str]], escape: str) -> str:
-    """The line with its continuations; what joins them is blanked, so that every offset stays."""
+def _joined(first: str, lines: Iterator[str], escape: str) -> str:
+    """The line with its continuations, comments and empty lines between them left out."""
     pieces: list[str] = []
-    line: re.Match[str] | None = first
-    while line is not None:
-        text = line[0].rstrip()
-        blank = " " * (len(line[0]) - len(text) + 1)
+    for line in chain([first], lines):
+        text = line.rstrip()
         if pieces and _is_blank(text):
-            pieces.append(" " * len(line[0]))
-        elif text.endswith(escape):
-            pieces.append(text[:-1] + blank)
-        else:
-            return "".join(pieces) + line[0]
-        line = next(lines, None)
+            continue
+        if not text.endswith(escape):
+            return "".join([*pieces, text])
+        pieces.append(text[:-1] + " ")
     return "".join(pieces)
 
 
@@ -176,8 +149,8 @@ def _is_blank(line: str) -> bool:
 
 
 def _escape(text: str) -> str:
-    for line in _LINE.finditer(text):
-        match = _DIRECTIVE.match(line[0])
+    for line in text.split("\n"):
+        match = _DIRECTIVE.match(line)
         if not match:
             break
         if match[1].lower() == "escape":
@@ -185,9 +158,9 @@ def _escape(text: str) -> str:
     return "\\"
 
 
-def _skip_heredocs(instruction: str, lines: Iterator[re.Match[str]]) -> None:
+def _skip_heredocs(instruction: str, lines: Iterator[str]) -> None:
     for dash, _, word in _HEREDOC.findall(instruction):
         for line in lines:
-            end = line[0].rstrip("\r\n")
+            end = line.rstrip("\r")
             if (end.lstrip("\t") if dash else end) == word:
                 break

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slimtasks.spec.defaults import Defaults
-from slimtasks.spec.depends import familiar
+from slimtasks.spec.depends import tagged
 from slimtasks.spec.disk import Disk
 from slimtasks.spec.dockerfile import image_names, stage_names
 from slimtasks.spec.model import Image
@@ -118,7 +118,7 @@ def _with_tags(reading: Reading, image: Image, tree: Mapping) -> Image:
         place = place_of(tree, ("tags", index))
         if not is_tag(tag):
             reading.wrong(place, ("tags", index), f"found '{tag}'; allowed: a tag as in 'our/nginx:1.25'")
-        elif familiar(tag) in map(familiar, tags):
+        elif tagged(tag) in map(tagged, tags):
             reading.wrong(place, ("tags", index), f"found '{tag}' a second time; allowed: once")
         tags.append(tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest")
     return replace(image, tags=tuple(tags) or (f"{image.name}:latest",))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slimtasks.errors import SpecError
 from slimtasks.spec.defaults import Defaults, read_defaults
-from slimtasks.spec.depends import Declared, cycle, familiar, written_references
+from slimtasks.spec.depends import Declared, cycle, tagged, written_references
 from slimtasks.spec.image_file import Draft, read_image
 from slimtasks.spec.interpolate import Caller
 from slimtasks.spec.model import Image, Repo
@@ -75,10 +75,10 @@ def _check_tags(reading: Reading, drafts: Several[Draft]) -> None:
         image = draft.image
         for index, tag in enumerate(image.tags):
             loc = ("tags", index)
-            other = owners.setdefault(familiar(tag), image.name)
+            other = owners.setdefault(tagged(tag), image.name)
             if other != image.name:
                 reading.wrong(draft.place(loc), loc, f"found '{tag}', also a tag of {other}; allowed: a tag of its own")
-            name = familiar(tag).removesuffix(":latest")
+            name = tagged(tag).removesuffix(":latest")
             if name in names and name != image.name:
                 problem = f"found '{tag}', which is also the name of another image; allowed: a tag of its own"
                 reading.wrong(draft.place(loc), loc, problem)
@@ -86,11 +86,11 @@ def _check_tags(reading: Reading, drafts: Several[Draft]) -> None:
 
 def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Image:
     image = draft.image
-    own = set(map(familiar, image.tags))
+    own = set(map(tagged, image.tags))
     references: set[tuple[str, str]] = set()
     for loc, written in written_references(image, draft.dockerfile_images):
         name = declared.name_of(written, image)
-        if name == image.name or familiar(written) in own:
+        if name == image.name or tagged(written) in own:
             if "client" not in loc:  # a client may run the image itself
                 problem = f"found '{written}', a tag of this image itself; allowed: another image, or other tags"
                 reading.wrong(draft.place(loc), loc, problem)
