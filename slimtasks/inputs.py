@@ -9,10 +9,10 @@ from typing import Any
 from slimtasks.proving import client_images
 from slimtasks.records import read_json
 from slimtasks.session import Session
+from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
 from slimtasks.spec.context import context_files
-from slimtasks.spec.inputs import add_files
-from slimtasks.tracer import TRACER
+from slimtasks.spec.host_files import add_files
 from slimtasks.workspace import ImageFiles
 
 Names = frozenset[str]

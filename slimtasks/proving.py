@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from slimtasks.customisation import as_tar
+from slimtasks.additions import as_tar
 from slimtasks.job import Job
 from slimtasks.spec import Client, Step
 from slimtasks.workload.report import StepResult
-from slimtasks.workload.session import Workload
+from slimtasks.workload.trial import Workload
 
 
 def workload_on(

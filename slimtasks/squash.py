@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from slimtasks.dependencies import is_named, staying, unmet
 from slimtasks.errors import SpecError
-from slimtasks.packages import INFO, LICENCES, STATUS, STATUS_D, licences_named, stanzas
+from slimtasks.packages.dependencies import is_named, staying, unmet
+from slimtasks.packages.dpkg import INFO, LICENCES, STATUS, STATUS_D, licences_named, stanzas
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, join, normalise, parent, parents
 from slimtasks.spec import Rule

@@ -15,7 +15,7 @@ from slimtasks.fingerprint import digest_of
 from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
-from slimtasks.spec.inputs import add_files, workload_files
+from slimtasks.spec.host_files import add_files, workload_files
 
 Task = dict[str, Any]
 

@@ -12,7 +12,7 @@ from slimtasks.job import Job
 from slimtasks.proving import declared_clients
 from slimtasks.records import Fat
 from slimtasks.spec import Run
-from slimtasks.spec.inputs import add_files, workload_files
+from slimtasks.spec.host_files import add_files, workload_files
 from slimtasks.trace.tracer_image import sources_digest
 
 _RUNNING = (

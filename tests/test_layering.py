@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slimtasks.additions import Addition
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.layering import Plan, plan_layers
-from slimtasks.customisation import Addition
 from slimtasks.records import Entry, ImagePath, Reason, Selected
 
 P = ImagePath

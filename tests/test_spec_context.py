@@ -10,7 +10,7 @@ import pytest
 
 from slimtasks.spec import Image, load
 from slimtasks.spec.context import IgnoreRules, context_files, context_folders
-from slimtasks.spec.inputs import add_files, workload_files
+from slimtasks.spec.host_files import add_files, workload_files
 
 
 def image(root: Path, files: str, spec: str = "from: {dockerfile: Dockerfile}\n", **texts: str) -> Image:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from slimtasks import packages
 from slimtasks.errors import SpecError
+from slimtasks.packages import dpkg
 from slimtasks.records import Entry, ImagePath
 from slimtasks.spec import Rule
 from slimtasks.squash import Squashed, squash
@@ -70,7 +70,7 @@ class Base:
         for path in UNOWNED:
             self.add(path)
         self.add("/var/lib/dpkg/status")
-        self.files[packages.STATUS] = "".join(f"{paragraph}\n\n" for paragraph in paragraphs).encode()
+        self.files[dpkg.STATUS] = "".join(f"{paragraph}\n\n" for paragraph in paragraphs).encode()
 
     def add(self, line: str) -> None:
         path, _, target = line.partition(" -> ")
@@ -89,7 +89,7 @@ class Base:
         entries = [self.paths[path] for path in sorted(self.paths)]
         return squash(
             entries,
-            packages.packages(self.files),
+            dpkg.packages(self.files),
             self.files,
             remove=rules(*remove),
             purge=rules(*purge),
@@ -151,7 +151,7 @@ def test_purge_takes_what_only_the_package_owns(base: Base) -> None:
         "/var/lib/dpkg/info/editor.md5sums",
     ]
     ((path, status),) = squashed.contents
-    assert path == packages.STATUS
+    assert path == dpkg.STATUS
     assert b"Package: editor" not in status and status.count(b"Package: ") == len(PACKAGES) - 1
     assert status.endswith(b"\n\n") and b"\n\n\n" not in status
     assert squashed.notes == ()
@@ -205,7 +205,7 @@ def test_only_packages_keeps_them_and_what_they_need(base: Base) -> None:
     assert {"/tmp", "/bin", "/lib", "/etc/os-release", "/var/tmp", "/var/lib/dpkg/info/format"} <= squashed.paths
     info = {path.rpartition("/")[2] for path in squashed.paths if path.endswith(".list")}
     assert info == {"dash.list", "dpkg.list", "gcc-base.list", "libc6:amd64.list", "libgcc-s1:amd64.list", "tar.list"}
-    assert dict(squashed.contents)[packages.STATUS].count(b"Package: ") == 6
+    assert dict(squashed.contents)[dpkg.STATUS].count(b"Package: ") == 6
 
 
 def test_only_packages_follows_alternatives_and_provides(base: Base) -> None:

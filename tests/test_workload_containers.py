@@ -23,7 +23,7 @@ from slimtasks.spec.steps import ACTIONS, Action, Client, Exec, Host, Http, Ones
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.report import StepResult, WorkloadResult
 from slimtasks.workload.runner import run_workload
-from slimtasks.workload.session import Workload
+from slimtasks.workload.trial import Workload
 from slimtasks.workload.volumes import fresh_volumes
 
 pytest_plugins = ("engine_images",)  # busybox

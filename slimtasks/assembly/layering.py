@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from slimtasks.additions import Addition
 from slimtasks.assembly.dates import Clock
-from slimtasks.customisation import Addition
 from slimtasks.fingerprint import digest_of, digest_of_file
 from slimtasks.records import Entry, ImagePath, Selected
 from slimtasks.rootfs import parents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from slimtasks.languages import tree_of
+from slimtasks.packages.languages import tree_of
 from slimtasks.records import Entry, ImagePath, Reason
 from slimtasks.rootfs import normalise, parent, parents
 from slimtasks.selection.history import History

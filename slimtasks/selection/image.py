@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from slimtasks.ldso import Search
-from slimtasks.packages import named_directories
+from slimtasks.packages.dpkg import named_directories
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, normalise
 from slimtasks.selection.inputs import Inputs

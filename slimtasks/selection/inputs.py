@@ -19,7 +19,7 @@ class Inputs:
     packages: Sequence[Package] = ()
     config: Mapping[str, Any] = field(default_factory=dict)  # the image config, as of Fat.config
     layers: Sequence[Layer] = ()
-    captured: Mapping[ImagePath, bytes] = field(default_factory=dict)  # what packages.captured asks for
+    captured: Mapping[ImagePath, bytes] = field(default_factory=dict)  # what dpkg.captured asks for
     keep: Sequence[Rule] = ()
     keep_packages: Sequence[Rule] = ()
     drop: Sequence[Rule] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slimtasks.packages import LICENCES, STATUS, STATUS_D, checksums, licences_named, place_of, stanzas
+from slimtasks.packages.dpkg import LICENCES, STATUS, STATUS_D, checksums, licences_named, place_of, stanzas
 from slimtasks.records import ImagePath, Package, Reason
 from slimtasks.rootfs import join
 from slimtasks.selection.image import FatImage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from slimtasks.languages import tree_of
+from slimtasks.packages.languages import tree_of
 from slimtasks.records import Entry, ImagePath, Reason
 from slimtasks.rootfs import is_below, parent
 from slimtasks.selection.history import History

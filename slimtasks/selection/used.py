@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from slimtasks.languages import used_trees
+from slimtasks.packages.languages import used_trees
 from slimtasks.records import Access, ImagePath, Reason
 from slimtasks.rootfs import parent
 from slimtasks.selection.image import FatImage, is_engines

@@ -1,1 +1,1 @@
-"""Gets the image that is to be slimmed, or the tree that is to be squashed."""
+"""Gets images into the engine: the one that is to be slimmed or squashed, and the tracer."""

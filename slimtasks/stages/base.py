@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from slimtasks import packages
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.finish import config_of, finish
 from slimtasks.elf import read_elf
@@ -16,6 +15,7 @@ from slimtasks.job import Job
 from slimtasks.oci.contents import Tee, members
 from slimtasks.oci.layer import LayerWriter
 from slimtasks.oci.saved import Scan, scan
+from slimtasks.packages import dpkg
 from slimtasks.records import Entry, ImagePath, Package, SlimLayer, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.sizes import size_text
@@ -27,8 +27,8 @@ from slimtasks.squash import Squashed, squash
 def run(job: Job) -> str:
     """Writes base.json and image.tar, and loads the image."""
     with _saved(job) as (archive, found):
-        installed = packages.packages(found.files)
-        owners = packages.owners(installed, Tree(found.entries))
+        installed = dpkg.packages(found.files)
+        owners = dpkg.owners(installed, Tree(found.entries))
         entries = tuple(replace(entry, package=owners.get(entry.path, "")) for entry in found.entries)
         clock = Clock.of(entries, job.environ)
         squashed = _squash(job, entries, installed, found)
@@ -48,7 +48,7 @@ def _saved(job: Job) -> Iterator[tuple[Path, Scan]]:
     try:
         with job.engine.save(obtain(job)) as stream, archive.open("wb") as file:
             scratch = job.workspace.scratch_folder()
-            found = scan(Tee(stream, file), wanted=packages.captured, read_elf=read_elf, scratch=scratch)
+            found = scan(Tee(stream, file), wanted=dpkg.captured, read_elf=read_elf, scratch=scratch)
         yield archive, found
     finally:
         archive.unlink(missing_ok=True)

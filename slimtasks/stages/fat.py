@@ -7,11 +7,11 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 
-from slimtasks import packages
 from slimtasks.elf import read_elf
 from slimtasks.job import Job
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
+from slimtasks.packages import dpkg
 from slimtasks.records import Entry, Fat, ImagePath, from_json, read_json, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
 from slimtasks.sizes import size_text
@@ -30,7 +30,7 @@ def run(job: Job) -> str:
         return f"{size_text(known.size)}, as before"
     job.say("reading the image's files")
     with job.engine.save(identity) as stream:
-        found = scan(stream, wanted=packages.captured, read_elf=read_elf, scratch=job.workspace.scratch_folder())
+        found = scan(stream, wanted=dpkg.captured, read_elf=read_elf, scratch=job.workspace.scratch_folder())
     return _write(job, identity, found)
 
 
@@ -45,8 +45,8 @@ def _known(job: Job, identity: str) -> Fat | None:
 
 def _write(job: Job, identity: str, found: Scan) -> str:
     files = job.files
-    installed = packages.packages(found.files)
-    owners = packages.owners(installed, Tree(found.entries))
+    installed = dpkg.packages(found.files)
+    owners = dpkg.owners(installed, Tree(found.entries))
     entries = [replace(entry, package=owners.get(entry.path, "")) for entry in found.entries]
     write_lines(files.inventory, {"paths": len(entries)}, entries)
     write_lines(files.packages, {"packages": len(installed)}, installed)

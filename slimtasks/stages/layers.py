@@ -8,17 +8,17 @@ from contextlib import ExitStack
 from typing import IO, Any
 
 from slimtasks import fatfiles
+from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries, base_layers
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.layering import Item, Plan, plan_layers
-from slimtasks.customisation import additions
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.layer import LayerWriter
 from slimtasks.records import Entry, Selected, SlimLayer, from_json, read_json, read_lines, to_json, write_json
 from slimtasks.sizes import size_text
+from slimtasks.sources.tracer import tracer_id
 from slimtasks.trace.extract import extract
-from slimtasks.tracer import tracer_id
 
 Content = Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from slimtasks import fatfiles
+from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries
-from slimtasks.customisation import additions
 from slimtasks.job import Job
 from slimtasks.records import Access, Selected, read_lines, write_lines
 from slimtasks.selection import Inputs, select

@@ -10,10 +10,10 @@ from slimtasks.errors import WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
 from slimtasks.records import Access, Fat, read_lines, whole_file, write_lines
+from slimtasks.sources.tracer import tracer_id
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.tracekey import trace_key
-from slimtasks.tracer import tracer_id
 from slimtasks.workload.runner import run_workload
 
 

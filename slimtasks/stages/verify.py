@@ -11,10 +11,10 @@ from slimtasks.proving import teller, workload_on
 from slimtasks.records import Access, Selected, read_lines, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
+from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec import Step
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.sidecar import Sidecar
-from slimtasks.tracer import tracer_id
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.report import WorkloadResult
 from slimtasks.workload.runner import run_workload

@@ -23,8 +23,8 @@ from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import reach
 from slimtasks.workload.readiness import READY_TIMEOUT, wait_ready
 from slimtasks.workload.report import StepResult, WorkloadResult, step_name, step_title, workload_error
-from slimtasks.workload.session import Session, Workload
 from slimtasks.workload.target import Target, ending
+from slimtasks.workload.trial import Trial, Workload
 from slimtasks.workload.volumes import fresh_volumes
 
 DYING = 0.3  # seconds in which a container may follow a step that failed
@@ -47,11 +47,11 @@ def run_workload(
     first = tuple(takewhile(_is_oneshot, workload.steps))
     rest = workload.steps[len(first) :]
     with fresh_volumes(engine, _volumes(workload), workload.image_id) as volumes:
-        session = Session(engine, launcher, workload, volumes)
-        results = _attempt_all(session, first, clock, on_step)
+        trial = Trial(engine, launcher, workload, volumes)
+        results = _attempt_all(trial, first, clock, on_step)
         if not rest:
             return WorkloadResult(results)
-        with _network(engine, rest) as network, _started(replace(session, network=network), clock) as running:
+        with _network(engine, rest) as network, _started(replace(trial, network=network), clock) as running:
             began = time.monotonic()
             _await(running, rest, clock)
             startup = time.monotonic() - began
@@ -75,24 +75,24 @@ class _Clock:
 
 
 def _attempt_all(
-    session: Session, steps: tuple[Step, ...], clock: _Clock, on_step: Callable[[StepResult], None]
+    trial: Trial, steps: tuple[Step, ...], clock: _Clock, on_step: Callable[[StepResult], None]
 ) -> tuple[StepResult, ...]:
     results = []
     for step in steps:
-        results.append(_attempt(session, step, clock))
+        results.append(_attempt(trial, step, clock))
         on_step(results[-1])
     return tuple(results)
 
 
-def _attempt(session: Session, step: Step, clock: _Clock) -> StepResult:
+def _attempt(trial: Trial, step: Step, clock: _Clock) -> StepResult:
     began = time.monotonic()
     try:
         if not clock.left():
             raise StepFailed("no time was left for it")
-        session.attempt(step, min(step.action.timeout, clock.left()))
+        trial.attempt(step, min(step.action.timeout, clock.left()))
     except StepFailed as failure:
-        failed = _with_ending(failure, session.target)
-        log = session.target.log() if session.target else ""
+        failed = _with_ending(failure, trial.target)
+        log = trial.target.log() if trial.target else ""
         raise workload_error(step_name(step), step.where, failed, log, clock.note()) from failure
     return StepResult(step.number, step.kind, step.where, round(time.monotonic() - began, 3), step_title(step))
 
@@ -110,52 +110,52 @@ def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
 
 
 @contextmanager
-def _started(session: Session, clock: _Clock) -> Iterator[Session]:
-    """The session with its container running, and the way to it; removed at the end."""
-    engine, work = session.engine, session.workload
+def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
+    """The trial with its container running, and the way to it; removed at the end."""
+    engine, work = trial.engine, trial.workload
     image_config = _image_config(engine, work.image_id)
     ports = used_ports(work.steps) | exposed_ports(work.image, image_config)
     config = replace(
-        session.config(),
+        trial.config(),
         published=tuple(map(Port, sorted(ports))),
-        network=session.network,
-        network_aliases=(work.image.name,) if session.network else (),
+        network=trial.network,
+        network_aliases=(work.image.name,) if trial.network else (),
         log_driver="json-file",
     )
     with ExitStack() as stack:
         try:
-            container = stack.enter_context(session.launcher.create(config, session.files()))
-            session.launcher.start(container)
+            container = stack.enter_context(trial.launcher.create(config, trial.files()))
+            trial.launcher.start(container)
         except Refused as error:
-            raise _not_started(session, StepFailed(f"the container does not start: {error.what}"), "", clock) from error
+            raise _not_started(trial, StepFailed(f"the container does not start: {error.what}"), "", clock) from error
         way = stack.enter_context(reach(engine, container, work.tracer_image))
-        target = Target(session.launcher, container, way, image_config)
-        yield replace(session, ports=ports, target=target)
+        target = Target(trial.launcher, container, way, image_config)
+        yield replace(trial, ports=ports, target=target)
 
 
-def _await(session: Session, steps: tuple[Step, ...], clock: _Clock) -> None:
+def _await(trial: Trial, steps: tuple[Step, ...], clock: _Clock) -> None:
     """Waits until the container can serve, unless the first step says itself what to wait for."""
-    target = session.target
+    target = trial.target
     if target is None or steps[0].kind == "wait":
         return
     try:
-        wait_ready(target, session.ports, min(READY_TIMEOUT, clock.left()))
+        wait_ready(target, trial.ports, min(READY_TIMEOUT, clock.left()))
         target.must_run()
     except StepFailed as failure:
-        raise _not_started(session, failure, target.log(), clock) from failure
+        raise _not_started(trial, failure, target.log(), clock) from failure
 
 
-def _stop(session: Session) -> WorkloadResult:
+def _stop(trial: Trial) -> WorkloadResult:
     """Stops the container by its stop signal, and how that went; a WorkloadError where it had died by itself before."""
-    assert session.target is not None
-    container = session.target.container
-    grace = session.workload.image.run.stop_grace_period
+    assert trial.target is not None
+    container = trial.target.container
+    grace = trial.workload.image.run.stop_grace_period
     grace = GRACE if grace is None else grace
     state = _state(container)
     if not state["Running"]:
         if state["ExitCode"]:
             last = StepFailed(f"after the last step the container ended by itself {ending(state)}")
-            raise workload_error("end", _place(session), last, session.target.log())
+            raise workload_error("end", _place(trial), last, trial.target.log())
         return WorkloadResult(())
     began = time.monotonic()
     container.stop(timeout=math.ceil(grace))
@@ -164,12 +164,12 @@ def _stop(session: Session) -> WorkloadResult:
     return WorkloadResult((), 0.0, round(seconds, 3), status, killed=status == 137 and seconds >= grace)
 
 
-def _not_started(session: Session, failure: StepFailed, log: str, clock: _Clock) -> SlimError:
-    return workload_error("start", _place(session), failure, log, clock.note())
+def _not_started(trial: Trial, failure: StepFailed, log: str, clock: _Clock) -> SlimError:
+    return workload_error("start", _place(trial), failure, log, clock.note())
 
 
-def _place(session: Session) -> str:
-    file, checkout = session.workload.image.file, session.engine.checkout
+def _place(trial: Trial) -> str:
+    file, checkout = trial.workload.image.file, trial.engine.checkout
     return str(file.relative_to(checkout) if file.is_relative_to(checkout) else file)
 
 

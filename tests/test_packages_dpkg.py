@@ -1,6 +1,6 @@
 from small_trees import entries
 
-from slimtasks.packages import captured, checksums, licences_named, owners, packages, stanzas
+from slimtasks.packages.dpkg import captured, checksums, licences_named, owners, packages, stanzas
 from slimtasks.records import ImagePath
 from slimtasks.rootfs import Tree
 

@@ -35,7 +35,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Session:
+class Trial:
     """What steps need: the engine, the volumes of this run and, for all but `oneshot`, the running container."""
 
     engine: Engine

@@ -10,7 +10,7 @@ from pathlib import Path
 from slimtasks.records import Entry, ImagePath
 from slimtasks.rootfs import normalise
 from slimtasks.spec import Image
-from slimtasks.spec.inputs import add_files
+from slimtasks.spec.host_files import add_files
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from slimtasks.languages import tree_of, used_trees
+from slimtasks.packages.languages import tree_of, used_trees
 from slimtasks.records import ImagePath
 
 
