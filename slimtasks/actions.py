@@ -15,26 +15,40 @@ from slimtasks.session import Session
 from slimtasks.spec import Image
 
 
-def run_stage(stage: str, image: Image, session: Session) -> Any:
-    """Runs slimtasks.stages.<stage>; doit gets its one-line summary and the seconds it took."""
+def run_stage(stage: str, image: Image, session: Session, dependencies: list[str]) -> Any:
+    """Runs slimtasks.stages.<stage>; doit gets its one-line summary and the seconds it took.
+
+    Until it went well a mark stands in the image's folder: what a dead or failed run wrote may be half of it.
+    """
     from doit.exceptions import TaskFailed
 
-    if session.interrupted:
-        return TaskFailed("not run: interrupted")
+    files = session.workspace.image(image.name)
+    unfinished = files.unfinished(stage)
     began = time.monotonic()
     try:
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        before = _stamps(dependencies)
         job = Job(image, session.by_name, session.workspace, session.engine, session.environ, PROGRESS)
         summary = import_module(f"slimtasks.stages.{stage}").run(job)
+        changed = sorted(path for path, stamp in _stamps(dependencies).items() if stamp != before[path])
+        if changed:  # doit takes it for what was read, so the mark has to stay
+            PROGRESS.line(f"{changed[0]} changed while {stage}:{image.name} ran: it will run again the next time")
+        else:
+            unfinished.unlink()
+        seconds = round(time.monotonic() - began, 3)
+        _note_cost(files.costs, stage, seconds)
     except SlimError as error:
         return TaskFailed(str(error))
     except OSError as error:
         return TaskFailed(_system_error(error))
-    except KeyboardInterrupt:
-        session.interrupted = True
-        return TaskFailed("interrupted")
-    seconds = round(time.monotonic() - began, 3)
-    _note_cost(session.workspace.image(image.name).costs, stage, seconds)
     return {"summary": summary, "seconds": seconds}
+
+
+def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:
+    """What tells that a file was written to: its size and mtime."""
+    states = {path: Path(path).stat() for path in paths}
+    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
 def _system_error(error: OSError) -> str:

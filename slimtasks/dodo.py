@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from doit import runner
+from doit import cmd_run
 from doit.exceptions import InvalidDodoFile
 
 from slimtasks.errors import SlimError
-from slimtasks.progress import PROGRESS, Reporter, Unmet
-
-runner.UnmetDependency = Unmet
+from slimtasks.progress import PROGRESS, Reporter
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-# A plain SIGTERM would leave containers behind and lose doit's state.
+# A plain SIGTERM would leave containers behind.
 signal.signal(signal.SIGTERM, _interrupt)
 
 _DEFAULT: list[str] = []  # doit takes hold of this list before it asks for the tasks, which fill it
@@ -39,12 +38,14 @@ DOIT_CONFIG: dict[str, Any] = {
 
 def task_images() -> Iterator[dict[str, Any]]:
     """The tasks of every image below images/."""
+    from slimtasks.runner import Runner
     from slimtasks.session import Session
     from slimtasks.tasks import all_tasks
 
     try:
         session = Session(Path(), os.environ, PROGRESS.line)
         _DEFAULT[:] = [*session.repo.default, "report"]
+        cmd_run.Runner = partial(Runner, session)  # doit has no other place to name one
         yield from all_tasks(session)
     except SlimError as error:
         raise InvalidDodoFile(str(error)) from None

@@ -77,6 +77,11 @@ def modes(paths: Iterable[Path]) -> list[int]:
     return [_mode(path) for path in paths]
 
 
+def finished(files: ImageFiles, stage: str) -> Callable[[], bool]:
+    """Whether the stage's last run went well to its end."""
+    return lambda: not files.unfinished(stage).exists()
+
+
 def image_there(session: Session, result: Path) -> Callable[[], bool]:
     """Whether the engine has the image that `result` names."""
 

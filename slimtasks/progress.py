@@ -51,10 +51,7 @@ PROGRESS = Progress(sys.__stdout__ or sys.stdout)
 
 
 class Unmet(TaskFailed):  # type: ignore[misc]  # doit has no types
-    """A task that was not run, since one that it needs failed.
-
-    doit counts these as errors of its own (exit code 2); to its user they are failed tasks (1).
-    """
+    """A task that was not run, since one that it needs failed."""
 
 
 class Reporter:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -25,7 +26,6 @@ class Session:
         self.environ = environ
         self.workspace = Workspace(root)
         self.repo: Repo = cached(root.absolute(), environ, self.workspace.spec_cache)
-        self.interrupted = False
         self._say = say
         self._lock: IO[bytes] | None = None
 
@@ -34,13 +34,21 @@ class Session:
         """The declared images."""
         return {image.name: image for image in self.repo.images}
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While inside, no other run is at work in this checkout; what one left in `scratch` goes."""
+        self._take_lock()
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.workspace.scratch, ignore_errors=True)
+
     @cached_property
     def engine(self) -> Engine:
-        """The engine, this checkout being ours alone from now on, and free of what dead runs left."""
+        """The engine, free of what dead runs left, in this checkout that is ours alone from now on."""
         from slimtasks.engine.client import Engine
 
-        self._lock = self._take_lock()
-        shutil.rmtree(self.workspace.scratch, ignore_errors=True)
+        self._take_lock()
         engine = Engine(self.workspace.root.absolute(), self.environ)
         for what in engine.sweep():
             self._say(f"removed {what}, which a run that is gone had left")
@@ -56,16 +64,16 @@ class Session:
         except EngineError:
             return None
 
-    def has_image(self, identity: str) -> bool:
-        """Whether the engine had this image, tagged, when the run began."""
-        return bool(self.images) and identity in (self.images or {})
-
-    def _take_lock(self) -> IO[bytes]:
+    def _take_lock(self) -> None:
+        """Holds the checkout until this process ends; waits while another run does."""
+        if self._lock:
+            return
         self.workspace.build.mkdir(parents=True, exist_ok=True)
-        file = self.workspace.lock.open("wb")
+        self._lock = self.workspace.lock.open("wb")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._say("another run is at work in this checkout: waiting for it to end")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        return file
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self.__dict__.pop("images", None)  # the other one may have made some
+        shutil.rmtree(self.workspace.scratch, ignore_errors=True)

@@ -65,7 +65,10 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
         depends=inputs.source_files(image),
         uses=inputs.source_images(image),
         targets=[files.base, files.archive],
-        settings=[image.squash, image.metadata, image.final, image.tags, inputs.source_settings(image, session)],
+        settings=[
+            [image.squash, image.metadata, image.final, image.tags, session.environ.get("SOURCE_DATE_EPOCH")],
+            inputs.source_settings(image, session),
+        ],
         checks=[inputs.image_there(session, files.base)],
     )
     yield _verify_task(image, session)
@@ -184,6 +187,7 @@ def _task(
     """A doit task; `uses`: declared images that it builds on, which must be verified before."""
     from doit.tools import config_changed
 
+    finished = inputs.finished(session.workspace.image(image.name), stage)
     results = [result_file(session.workspace, session.by_name[name]) for name in uses]
     return {
         "basename": stage,
@@ -192,7 +196,7 @@ def _task(
         "file_dep": sorted({str(path) for path in (*depends, *results)}),
         "task_dep": [f"verify:{name}" for name in sorted(uses)],
         "targets": [str(path) for path in targets],
-        "uptodate": [config_changed(digest_of(__version__, image.kind, settings)), *checks],
+        "uptodate": [config_changed(digest_of(__version__, image.kind, settings)), finished, *checks],
         "actions": [(run_stage, [stage, image, session])],
         "clean": [(clean_stage, [image, targets, session])],
     }

@@ -67,6 +67,10 @@ class ImageFiles:
         """Seconds of each stage's last run; in nobody's input."""
         return self.folder / "costs.json"
 
+    def unfinished(self, stage: str) -> Path:
+        """Stands here while a stage runs, and after one that failed or was killed."""
+        return self.folder / f"{stage}.unfinished"
+
 
 @dataclass(frozen=True)
 class Workspace:

@@ -217,6 +217,16 @@ class Repo:
         with self.engine.connection.streamed("GET", "/events", params=params, timeout=30, doing="events") as answer:
             found += [json.loads(line)["from"] for line in answer.iter_lines() if line]
 
+    def fat(self, image: str) -> str:
+        """The id of the image that it was cut out of."""
+        return str(json.loads(self.path(f"build/{image}/fat.json").read_text())["id"])
+
+    def remove_image(self, identity: str) -> None:
+        """Takes an image out of the engine with all its tags, as `docker rmi -f` does."""
+        for tag in (self.engine.inspect_image(identity) or {}).get("RepoTags") or ():
+            self.engine.untag(tag)
+        self.engine.remove_image(identity)
+
     def left_over(self) -> list[str]:
         """What a finished run must not leave: containers, networks, volumes, temporary tags, half-written files."""
         ask, key = self.engine.connection.json, checkout_key(self.root)

@@ -20,7 +20,7 @@ ROWS = (
     "assembly",
     "stages inputs",
     "actions",
-    "tasks",
+    "tasks runner",
     "dodo commands",
 )
 ONLY_IN = {"docker": "engine", "requests": "engine", "urllib3": "engine", "subprocess": "process"}

@@ -25,7 +25,8 @@ def run(
         yield f"image {identity[:19]} of {image.name}"
         if not dryrun:
             _remove_image(engine, identity)
-    for path in (*targets, workspace.image(image.name).costs):
+    folder = workspace.image(image.name).folder
+    for path in (*targets, folder / "costs.json", *sorted(folder.glob("*.unfinished"))):
         if path.exists():
             yield str(path)
             if not dryrun:

@@ -45,6 +45,7 @@ def _known(job: Job, identity: str) -> Fat | None:
 
 def _write(job: Job, identity: str, found: Scan) -> str:
     files = job.files
+    files.fat.unlink(missing_ok=True)  # it vouches for the others, see _known
     installed = dpkg.packages(found.files)
     owners = dpkg.owners(installed, Tree(found.entries))
     entries = [replace(entry, package=owners.get(entry.path, "")) for entry in found.entries]

@@ -1,0 +1,51 @@
+"""doit's runner, but for runs that are interrupted, killed, or two at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doit import runner
+from doit.dependency import Dependency
+from doit.exceptions import UnmetDependency
+
+from slimtasks.progress import PROGRESS, Unmet
+from slimtasks.session import Session
+
+
+class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
+    """Runs the tasks of one session while no other run is at work in its checkout."""
+
+    def __init__(self, session: Session, *args: Any) -> None:
+        super().__init__(*args)
+        self.dep_manager: Any
+        self._session = session
+        self._now = ""  # the task that is being run
+
+    def run_all(self, task_dispatcher: Any) -> int:
+        """The exit code of doit: 1 where a task failed, or the run was interrupted."""
+        try:
+            with self._session.alone():
+                return int(super().run_all(task_dispatcher))
+        except KeyboardInterrupt:
+            where = f" in {self._now}" if self._now else ""
+            PROGRESS.line(f"\ninterrupted{where}; what was finished is kept, and the same command goes on from there")
+            return int(runner.FAILURE)
+
+    def execute_task(self, task: Any) -> Any:
+        """Notes which one it is."""
+        self._now = task.name if task.actions else ""
+        return super().execute_task(task)
+
+    def process_task_result(self, node: Any, base_fail: Any) -> None:
+        """Writes the state down, which doit does at the end of the run only, so that a killed one loses it."""
+        super().process_task_result(node, base_fail)
+        self._now = ""
+        before = self.dep_manager
+        before.close()
+        backend = before.backend
+        self.dep_manager = Dependency(before.db_class, before.name, type(before.checker), codec_cls=type(backend.codec))
+
+    def _handle_task_error(self, node: Any, base_fail: Any) -> None:
+        """A task that was not run, since one that it needs failed, is to doit an error of its own (exit code 2)."""
+        unmet = isinstance(base_fail, UnmetDependency)
+        super()._handle_task_error(node, Unmet(base_fail.message) if unmet else base_fail)
