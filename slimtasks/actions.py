@@ -75,5 +75,6 @@ def clean_stage(image: Image, targets: list[Path], session: Session, dryrun: boo
     """Removes a stage's files, and the image in the engine that they name."""
     from slimtasks.stages import clean
 
-    for line in clean.run(session.workspace, session.repo.images, image, targets, lambda: session.engine, dryrun):
-        PROGRESS.line(line)
+    with session.alone():
+        for line in clean.run(session.workspace, session.repo.images, image, targets, lambda: session.engine, dryrun):
+            PROGRESS.line(f"    {line}")

@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Sizes and numbers as people read them."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ def size_text(size: int) -> str:
             digits = 1 if size >= 100 * bytes_of or unit == "kB" else 2
             return f"{size / bytes_of:.{digits}f} {unit}"
     return f"{size} B"
+
+
+def count(number: int, noun: str) -> str:
+    """'1 step', '2 steps'."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -36,13 +36,14 @@ def all_tasks(session: Session) -> Iterator[Task]:
 def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     """The chain of stages of one image, and the task that stands for all of it."""
     chain = list(_CHAINS[image.kind](image, session))
-    names = [f"{task['basename']}:{task['name']}" for task in chain]  # before doit takes the dictionaries apart
-    yield from chain
+    names = [f"{task['basename']}:{task['name']}" for task in chain]
+    yield from map(dict, chain)  # doit takes them apart
     yield {
         "basename": image.name,
         "actions": None,
         "doc": f"{image.kind}: {', '.join(image.tags)}",
         "task_dep": names,
+        "clean": [(clean_stage, [image, [Path(path) for task in chain for path in task["targets"]], session])],
     }
 
 

@@ -26,7 +26,7 @@ import pytest
 from engine_images import APPLETS
 
 from slimtasks.engine.client import Engine
-from slimtasks.engine.labels import CHECKOUT, KIND, TEMPORARY, checkout_key
+from slimtasks.engine.labels import CHECKOUT, TEMPORARY, checkout_key
 
 CHECKOUT_OF_SLIMTASKS = Path(__file__).parents[1]
 STAGES = ("base", "fat", "trace", "select", "layers", "context", "image", "verify")
@@ -123,7 +123,7 @@ class Repo:
         self.engine = Engine(root)
         self.write("dodo.py", DODO)
         self.write("images/ground/image.yaml", GROUND.format(tags=tags))
-        self.write("images/ground/Dockerfile", "FROM scratch\nCOPY root /\nENV PATH=/bin\n")
+        self.write("images/ground/Dockerfile", f"FROM scratch\nCOPY root /\nENV PATH=/bin\nLABEL slimtest={tags}\n")
         self.write("images/ground/root/etc/passwd", "root:x:0:0::/:/bin/sh\n")
         (root / "images/ground/root/bin").mkdir()
         shutil.copy(busybox, root / "images/ground/root/bin/busybox")
@@ -140,6 +140,7 @@ class Repo:
         self.write(f"images/{name}/server", SERVER).chmod(0o755)
         self.write(f"images/{name}/httpd.conf", "*.txt:text/plain\n")
         self.write(f"images/{name}/index.html", "<p>hello</p>\n")
+        self.write(f"images/{name}/.dockerignore", "httpd.conf\nindex.html\n")
 
     # Files
 
@@ -228,7 +229,7 @@ class Repo:
         self.engine.remove_image(identity)
 
     def left_over(self) -> list[str]:
-        """What a finished run must not leave: containers, networks, volumes, temporary tags, half-written files."""
+        """What a finished run must not leave in the engine, or half-written below build/."""
         ask, key = self.engine.connection.json, checkout_key(self.root)
         label = {"filters": json.dumps({"label": [f"{CHECKOUT}={key}"]})}
         left = [
@@ -237,14 +238,15 @@ class Repo:
         left += [f"network {n['Name']}" for n in ask("GET", "/networks", params=label, doing="listing")]
         left += [f"volume {v['Name']}" for v in ask("GET", "/volumes", params=label, doing="listing")["Volumes"] or ()]
         left += [f"tag {tag}" for tag in self._held() if not tag.startswith(f"{TEMPORARY}held/")]
+        left += [f"image {identity}" for identity in self.untagged()]
         left += [f"file {path}" for path in self.path("build").rglob("*") if path.name.endswith(".part")]
         return left + [f"scratch {path}" for path in self.path("build/scratch").glob("*")]
 
-    def untagged(self) -> set[str]:
-        """The images with our label and no tag, of whatever checkout."""
-        filters = json.dumps({"dangling": ["true"], "label": [KIND]})
+    def untagged(self) -> list[str]:
+        """The images of this repo, and of those with the same tags, that nothing names."""
+        filters = json.dumps({"dangling": ["true"], "label": [f"slimtest={self.tags}"]})
         listed = self.engine.connection.json("GET", "/images/json", params={"filters": filters}, doing="listing")
-        return {image["Id"] for image in listed}
+        return [image["Id"] for image in listed]
 
     def remove_images(self) -> None:
         """Takes all tags of this repo's images, and with them the images, out of the engine."""

@@ -8,8 +8,11 @@ from pathlib import Path
 from slimtasks.engine.client import Engine
 from slimtasks.errors import EngineError
 from slimtasks.records import Access, read_json, read_lines
+from slimtasks.sources.held import held_tag
 from slimtasks.spec import Image
 from slimtasks.workspace import Workspace
+
+_NAMING = frozenset({"base.json", "fat.json", "image.json"})  # the files that name an image
 
 
 def run(
@@ -21,10 +24,9 @@ def run(
     dryrun: bool,
 ) -> Iterator[str]:
     """Yields a line for each thing that is removed (or would be)."""
-    for identity in _identities(targets):
-        yield f"image {identity[:19]} of {image.name}"
-        if not dryrun:
-            _remove_image(engine, identity)
+    for path in targets:
+        if path.name in _NAMING and path.exists():
+            yield from _let_go(engine, image, path, dryrun)
     folder = workspace.image(image.name).folder
     for path in (*targets, folder / "costs.json", *sorted(folder.glob("*.unfinished"))):
         if path.exists():
@@ -37,20 +39,22 @@ def run(
             path.unlink()
 
 
-def _identities(targets: Sequence[Path]) -> list[str]:
-    """The images that these files name as made by their stage."""
-    names = {"base.json", "fat.json", "image.json"}
-    return [read_json(path)["id"] for path in targets if path.name in names and path.exists()]
+def _let_go(engine: Callable[[], Engine], image: Image, path: Path, dryrun: bool) -> Iterator[str]:
+    """Takes away the tags that we gave to the image that `path` names; with its last tag the image goes.
 
-
-def _remove_image(engine: Callable[[], Engine], identity: str) -> None:
+    It may be another one's as well: a slim image's fat one is often declared by itself, or the user's.
+    """
+    identity = read_json(path)["id"]
+    finished = image.kind == "build" or path.name != "fat.json"
     try:
-        found = engine().inspect_image(identity)
-    except EngineError:
-        return  # without an engine the files still go
-    for tag in (found or {}).get("RepoTags") or ():
-        engine().untag(tag)
-    engine().remove_image(identity)
+        found = engine().inspect_image(identity) or {}
+        ours = {held_tag(engine().checkout, image.name, "" if finished else "fat"), *(image.tags if finished else ())}
+        for tag in sorted(ours & set(found.get("RepoTags") or ())):
+            yield f"tag {tag}"
+            if not dryrun:
+                engine().untag(tag)
+    except EngineError as error:
+        yield f"nothing of the engine: {error.what}"  # the files still go
 
 
 def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slimtasks.records import read_json, write_json
+from slimtasks.sizes import count
 from slimtasks.spec import Image
 from slimtasks.workspace import Workspace
 
@@ -88,7 +89,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def _verdict(row: dict[str, Any]) -> str:
     if not row["verified"]:
         return "no"
-    return f"{row['steps']} steps" if row["steps"] else "no steps"
+    return count(row["steps"], "step") if row["steps"] else "no steps"
 
 
 def _align(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -11,6 +11,8 @@ from slimtasks.proving import teller, workload_on
 from slimtasks.records import Access, Selected, read_lines, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
+from slimtasks.sizes import count
+from slimtasks.sources.held import move_tag
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec import Step
 from slimtasks.trace.launcher import TracedLauncher
@@ -29,12 +31,12 @@ def run(job: Job) -> str:
     except WorkloadError as error:
         raise _explained(job, identity, steps, error) from error
     for tag in job.image.tags:
-        job.engine.tag(identity, tag)
+        move_tag(job, identity, tag)
     seconds = sum(step.seconds for step in result.steps)
     write_json(job.files.verify, {"image": identity, "steps": len(steps), "result": asdict(result)})
     if not steps:
         return f"NOTHING TO VERIFY: no workload; tagged {', '.join(job.image.tags)}"
-    return f"{len(steps)} steps passed in {seconds:.1f} s; tagged {', '.join(job.image.tags)}"
+    return f"{count(len(steps), 'step')} passed in {seconds:.1f} s; tagged {', '.join(job.image.tags)}"
 
 
 def _verify(job: Job, identity: str, steps: tuple[Step, ...]) -> WorkloadResult:
