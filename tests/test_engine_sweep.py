@@ -122,20 +122,38 @@ def test_what_others_made_stays(engine: Engine, tiny_image: str) -> None:
             engine.connection.delete(f"/containers/{identifier}", doing="removing")
 
 
-def test_untagged_images_of_ours_go_unless_something_uses_them(engine: Engine, tiny_image: str) -> None:
-    tag = engine.temporary_tag("test", "untagged")
-    dockerfile = f"FROM {tiny_image}\nLABEL {KIND}=test\nRUN echo x > /x\n".encode()
-    identifier = engine.build(Build((("Dockerfile", dockerfile, 0o644),), tag, no_cache=True))
-    name = f"image {identifier.removeprefix('sha256:')[:12]}"
-    assert name not in engine.sweep()
-    with engine.container(ContainerConfig(tag)):
-        assert not engine.untag(tag), "the last name of what is in use stays"
-        engine.tag(tiny_image, tag)
-        assert name not in engine.sweep()
-        assert engine.inspect_image(identifier) is not None
-    engine.untag(tag)
-    assert name in engine.sweep()
+def test_a_temporary_tag_goes_with_its_image_unless_something_uses_it(
+    engine: Engine, tiny_image: str, tmp_path: Path
+) -> None:
+    identifier = built_on(engine, tiny_image)
+    with holder(tmp_path, identifier) as (_, held):
+        tag = next(thing for thing in held if thing.startswith("tag "))
+    with engine.container(ContainerConfig(identifier)):
+        assert tag not in engine.sweep()
+        assert there(engine, tag)
+    assert tag in engine.sweep()
     assert engine.inspect_image(identifier) is None
+
+
+def test_an_untagged_image_that_somebody_built_on_one_of_ours_stays(engine: Engine, tiny_image: str) -> None:
+    identifier = built_on(engine, tiny_image)
+    try:
+        engine.sweep()
+        found = engine.inspect_image(identifier)
+        assert found and KIND in found["Config"]["Labels"] and not found["RepoTags"]
+    finally:
+        engine.remove_image(identifier)
+
+
+def built_on(engine: Engine, image: str) -> str:
+    """The id of an image without a tag, which has inherited the label of ours."""
+    tag = engine.temporary_tag("test", "untagged")
+    dockerfile = f"FROM {image}\nRUN echo x > /x\n".encode()
+    identifier = engine.build(Build((("Dockerfile", dockerfile, 0o644),), tag, no_cache=True))
+    with engine.container(ContainerConfig(tag)):
+        engine.tag(image, tag)
+    engine.untag(tag)
+    return identifier
 
 
 def test_a_build_killed_half_way_leaves_nothing_untagged(engine: Engine, tiny_image: str, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -110,12 +109,3 @@ def _read(path: Path) -> Iterator[bytes]:
 
 def _load_hint(reason: str) -> str:
     return "the engine's disk is full: `docker system df` says of what" if "no space left" in reason else ""
-
-
-def labelled_and_untagged(connection: Connection, label: str) -> list[dict[str, Any]]:
-    """The images that carry the label and have no tag."""
-    filters = json.dumps({"dangling": ["true"], "label": [label]})
-    found: list[dict[str, Any]] = connection.json(
-        "GET", "/images/json", params={"filters": filters}, doing="listing images"
-    )
-    return found

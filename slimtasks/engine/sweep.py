@@ -10,17 +10,18 @@ from typing import Any
 from slimtasks.engine.connection import Connection
 from slimtasks.engine.container import remove_container
 from slimtasks.engine.failure import Refused
-from slimtasks.engine.images import image_path, labelled_and_untagged
-from slimtasks.engine.labels import CHECKOUT, KIND, OWNER, TEMPORARY, is_left_over, tag_left_over
+from slimtasks.engine.images import image_path
+from slimtasks.engine.labels import CHECKOUT, OWNER, TEMPORARY, is_left_over, tag_left_over
 
 
 def sweep(connection: Connection, checkout: Path) -> tuple[str, ...]:
-    """Removes containers, networks, volumes and temporary tags of dead owners, then our untagged images.
+    """Removes containers, networks, volumes and temporary tags of dead owners; an image goes with its last tag.
 
+    Images without a tag stay: whatever is built on one of ours has its labels, so they tell nothing.
     Returns what it removed, as in 'container 0123456789ab'. What someone else removes at the same time is not in it.
     """
     removed = [*_containers(connection, checkout), *_networks(connection, checkout), *_volumes(connection, checkout)]
-    return (*removed, *_temporary_tags(connection, checkout), *_untagged(connection))
+    return (*removed, *_temporary_tags(connection, checkout))
 
 
 def _containers(connection: Connection, checkout: Path) -> Iterator[str]:
@@ -49,12 +50,6 @@ def _temporary_tags(connection: Connection, checkout: Path) -> Iterator[str]:
         for tag in image["RepoTags"] or ():
             if tag_left_over(tag, checkout) and remove_image(connection, tag):
                 yield f"tag {tag}"
-
-
-def _untagged(connection: Connection) -> Iterator[str]:
-    for image in labelled_and_untagged(connection, KIND):
-        if remove_image(connection, image["Id"]):
-            yield f"image {image['Id'].removeprefix('sha256:')[:12]}"
 
 
 def remove_network(connection: Connection, identifier: str) -> bool:

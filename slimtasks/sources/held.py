@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from slimtasks.engine.labels import KIND, checkout_key
+from slimtasks.engine.labels import checkout_key
 from slimtasks.job import Job
 
 
@@ -16,7 +15,9 @@ def making_tag(job: Job) -> str:
 
 def hold(job: Job, identity: str, what: str = "") -> None:
     """Tags a finished image for this checkout, so that nothing takes it for a leftover."""
-    move_tag(job, identity, held_tag(job.engine.checkout, job.image.name, what))
+    tag = held_tag(job.engine.checkout, job.image.name, what)
+    before = job.engine.inspect_image(tag)
+    move_tag(job, identity, tag, before["Id"] if before else "")
     job.engine.untag(making_tag(job))
 
 
@@ -25,13 +26,17 @@ def held_tag(checkout: Path, name: str, what: str = "") -> str:
     return f"slimtasks.local/held/{name}{'-' if what else ''}{what}:{checkout_key(checkout)}"
 
 
-def move_tag(job: Job, identity: str, tag: str) -> None:
-    """Gives an image a tag. The image that had it goes, if we made it, it has no other, and nothing uses it."""
+def move_tag(job: Job, identity: str, tag: str, made: str) -> None:
+    """Gives an image a tag. The image `made`, which we made before, goes if that was its last one and nothing uses it.
+
+    An image of anybody else that had the tag stays. Ours is never without a tag: killed in the middle of
+    this, the next run finds it by a temporary one.
+    """
     before = job.engine.inspect_image(tag)
-    job.engine.tag(identity, tag)
-    if before and before["Id"] != identity and before["RepoTags"] == [tag] and _is_ours(before):
-        job.engine.remove_image(before["Id"])
-
-
-def _is_ours(found: dict[str, Any]) -> bool:
-    return KIND in ((found.get("Config") or {}).get("Labels") or {})
+    if before and before["Id"] == made != identity and before["RepoTags"] == [tag]:
+        leaving = job.engine.temporary_tag("leaving", job.image.name)
+        job.engine.tag(made, leaving)
+        job.engine.tag(identity, tag)
+        job.engine.untag(leaving)
+    else:
+        job.engine.tag(identity, tag)

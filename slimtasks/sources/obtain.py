@@ -72,6 +72,7 @@ def _built(job: Job) -> str:
     """Builds the Dockerfile; if another checkout moved a base's tag meanwhile, builds again."""
     bases = [(written, job.built(name)) for written, name in job.image.references]
     for _ in range(_TRIES):
+        job.engine.untag(making_tag(job))  # of a try before
         for written, identity in bases:
             job.engine.tag(identity, written)
         built = job.engine.build(_build(job), job.say)

@@ -8,7 +8,7 @@ from slimtasks import fatfiles
 from slimtasks.errors import IncompleteTrace, SlimError, WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
-from slimtasks.records import Access, Selected, read_lines, write_json
+from slimtasks.records import Access, Selected, read_json, read_lines, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
 from slimtasks.sizes import count
@@ -30,8 +30,9 @@ def run(job: Job) -> str:
         result = _verify(job, identity, steps) if steps else WorkloadResult(())
     except WorkloadError as error:
         raise _explained(job, identity, steps, error) from error
+    before = read_json(job.files.verify)["image"] if job.files.verify.exists() else ""
     for tag in job.image.tags:
-        move_tag(job, identity, tag)
+        move_tag(job, identity, tag, before)
     seconds = sum(step.seconds for step in result.steps)
     write_json(job.files.verify, {"image": identity, "steps": len(steps), "result": asdict(result)})
     if not steps:
