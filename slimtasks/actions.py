@@ -67,7 +67,8 @@ def write_report(session: Session) -> dict[str, Any]:
 
     rows = report.rows(session.workspace, session.repo.images)
     report.write(session.workspace, rows)
-    PROGRESS.line(f"\n{report.table(rows)}")
+    if rows:
+        PROGRESS.line(f"\n{report.table(rows)}")
     return {}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import stat
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from slimtasks.errors import SlimError
 from slimtasks.records import Entry, ImagePath
 from slimtasks.rootfs import normalise
 from slimtasks.spec import Image
@@ -34,6 +36,8 @@ def _entry(source: Path, path: ImagePath) -> Entry:
     if source.is_symlink():
         return Entry(path, "link", 0o777, target=str(source.readlink()))
     state = source.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise SlimError(f"{source} is neither file, folder nor symlink, and cannot be added", "take it out of `add:`")
     return Entry(path, "file", 0o755 if state.st_mode & 0o100 else 0o644, size=state.st_size)
 
 

@@ -38,7 +38,7 @@ DOIT_CONFIG: dict[str, Any] = {
 
 def task_images() -> Iterator[dict[str, Any]]:
     """The tasks of every image below images/."""
-    from slimtasks.runner import Runner
+    from slimtasks.runner import NoParallelRunner, Runner
     from slimtasks.session import Session
     from slimtasks.tasks import all_tasks
 
@@ -46,6 +46,9 @@ def task_images() -> Iterator[dict[str, Any]]:
         session = Session(Path(), os.environ, PROGRESS.line)
         _DEFAULT[:] = [*session.repo.default, "report"]
         cmd_run.Runner = partial(Runner, session)  # doit has no other place to name one
+        cmd_run.MRunner = cmd_run.MThreadRunner = NoParallelRunner
         yield from all_tasks(session)
     except SlimError as error:
         raise InvalidDodoFile(str(error)) from None
+    except OSError as error:
+        raise InvalidDodoFile(f"cannot read {error.filename}: {error.strerror}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from slimtasks.records import read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
-from slimtasks.spec.context import context_files
-from slimtasks.spec.host_files import add_files
+from slimtasks.spec.context import context_files, context_folders
+from slimtasks.spec.depends import tagged
+from slimtasks.spec.host_files import add_files, workload_files
 from slimtasks.workspace import ImageFiles
 
 Names = frozenset[str]
@@ -20,8 +21,8 @@ Names = frozenset[str]
 
 
 def source_files(image: Image) -> list[Path]:
-    """The build context as it is sent."""
-    return [path for _, path in context_files(image) if path.is_file()]
+    """The files of the build context whose content is sent."""
+    return [path for _, path in context_files(image) if path.is_file() and not path.is_symlink()]
 
 
 def source_images(image: Image) -> Names:
@@ -31,20 +32,45 @@ def source_images(image: Image) -> Names:
     return _named(image, {image.source.image})
 
 
-def source_settings(image: Image, session: Session) -> list[Any]:
+def source_settings(image: Image) -> list[Any]:
     """What makes the fat image another one although no file's content changed."""
-    sent = [(name, str(path.readlink()) if path.is_symlink() else _mode(path)) for name, path in context_files(image)]
-    return [image.source, sent, _foreign_image(image, session)]
+    files = context_files(image)
+    return [
+        image.source,
+        [name for name, _ in files],
+        marks(path for _, path in files),
+        [name for name, _ in context_folders(image)],
+    ]
 
 
-def _foreign_image(image: Image, session: Session) -> str:
-    """The id of an image of the engine that is not declared in this repo, so that a newer one is noticed."""
-    wanted = image.source.image
-    if not wanted or source_images(image):
-        return ""
-    tag = wanted if ":" in wanted.rpartition("/")[2] else f"{wanted}:latest"
-    known = session.images or {}
-    return next((identity for identity, tags in known.items() if tag in tags or wanted == identity), "")
+class ForeignImage:
+    """Whether the engine's image `wanted`, which is not declared in this repo, is the one that the task took.
+
+    As doit has it: called before the task, and told by it afterwards. One that is not there is no news: nothing is
+    fetched by itself.
+    """
+
+    def __init__(self, session: Session, wanted: str) -> None:
+        self._session = session
+        self._wanted = wanted
+
+    def configure_task(self, task: Any) -> None:
+        """Asks doit to save what the task took."""
+        task.value_savers.append(self._taken)
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        images = (self._session.images or {}).items()
+        wanted = tagged(self._wanted)
+        now = [identity for identity, tags in images if wanted in tags or identity == self._wanted]
+        return not now or values.get(self._wanted) in now
+
+    def _taken(self) -> dict[str, Any]:
+        return {self._wanted: (self._session.engine.inspect_image(self._wanted) or {}).get("Id")}
+
+
+def foreign(image: Image, session: Session, written: str) -> list[ForeignImage]:
+    """The check for an image that the spec names, if it names one that is not of this repo."""
+    return [] if written in ("", "scratch") or _named(image, {written}) else [ForeignImage(session, written)]
 
 
 def final_base_images(image: Image) -> Names:
@@ -62,6 +88,16 @@ def tracer_images(session: Session) -> Names:
     return frozenset({TRACER} & set(session.by_name))
 
 
+def workload_inputs(image: Image) -> list[Path]:
+    """The files that the workload reads; less what has no content of its own, as a link that leads nowhere."""
+    return [path for path in workload_files(image) if path.is_file()]
+
+
+def added_files(image: Image, *, retrace: bool | None = None) -> list[Path]:
+    """The files that `add:` brings, less symlinks, of which only the target counts."""
+    return [path for path, _ in add_files(image, retrace=retrace) if not path.is_symlink()]
+
+
 def selection_settings(image: Image) -> list[Any]:
     """The rules; where they are written is told in messages, but is no reason to select again."""
     return [
@@ -72,9 +108,9 @@ def selection_settings(image: Image) -> list[Any]:
     ]
 
 
-def modes(paths: Iterable[Path]) -> list[int]:
-    """The permission bits that reach the image."""
-    return [_mode(path) for path in paths]
+def marks(paths: Iterable[Path]) -> list[Any]:
+    """What of the files reaches a container besides their content: where links lead, whether they can be run."""
+    return [str(path.readlink()) if path.is_symlink() else bool(path.stat().st_mode & 0o100) for path in paths]
 
 
 def finished(files: ImageFiles, stage: str) -> Callable[[], bool]:
@@ -101,13 +137,14 @@ def tags_there(session: Session, image: Image, result: Path) -> Callable[[], boo
 
 
 def layers_there(session: Session, files: ImageFiles) -> Callable[[], bool]:
-    """Whether the store has every layer that layers.json names."""
+    """Whether the store has every layer that layers.json names, the base's too."""
 
     def check() -> bool:
         if not files.layers.exists():
             return False
-        store = session.workspace.layer_store
-        return all((store / f"{layer['diff_id'][7:]}.tar").exists() for layer in read_json(files.layers)["layers"])
+        written = read_json(files.layers)
+        diff_ids = [*written["below"], *(layer["diff_id"] for layer in written["layers"])]
+        return all(session.workspace.layer(diff_id).exists() for diff_id in diff_ids)
 
     return check
 
@@ -115,7 +152,3 @@ def layers_there(session: Session, files: ImageFiles) -> Callable[[], bool]:
 def _named(image: Image, written: Iterable[str]) -> Names:
     wanted = set(written)
     return frozenset(name for reference, name in image.references if reference in wanted)
-
-
-def _mode(path: Path) -> int:
-    return 0o755 if path.stat().st_mode & 0o100 else 0o644

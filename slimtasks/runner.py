@@ -6,7 +6,7 @@ from typing import Any
 
 from doit import runner
 from doit.dependency import Dependency
-from doit.exceptions import UnmetDependency
+from doit.exceptions import InvalidCommand, UnmetDependency
 
 from slimtasks.progress import PROGRESS, Unmet
 from slimtasks.session import Session
@@ -25,6 +25,8 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         """The exit code of doit: 1 where a task failed, or the run was interrupted."""
         try:
             with self._session.alone():
+                for note in self._session.repo.notes:
+                    PROGRESS.line(note)
                 return int(super().run_all(task_dispatcher))
         except KeyboardInterrupt:
             where = f" in {self._now}" if self._now else ""
@@ -49,3 +51,15 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         """A task that was not run, since one that it needs failed, is to doit an error of its own (exit code 2)."""
         unmet = isinstance(base_fail, UnmetDependency)
         super()._handle_task_error(node, Unmet(base_fail.message) if unmet else base_fail)
+
+
+class NoParallelRunner:
+    """What `doit -n` gets: the tasks of one checkout share its engine, its lock and its terminal."""
+
+    def __init__(self, *args: Any) -> None:
+        raise InvalidCommand("-n: the tasks of images run one at a time; leave -n out")
+
+    @staticmethod
+    def available() -> bool:
+        """Whether doit may use it rather than threads."""
+        return True

@@ -16,6 +16,7 @@ from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
 from slimtasks.spec.host_files import add_files, workload_files
+from slimtasks.trace.tracer_image import sources_digest
 
 Task = dict[str, Any]
 
@@ -68,9 +69,9 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
         targets=[files.base, files.archive],
         settings=[
             [image.squash, image.metadata, image.final, image.tags, session.environ.get("SOURCE_DATE_EPOCH")],
-            inputs.source_settings(image, session),
+            inputs.source_settings(image),
         ],
-        checks=[inputs.image_there(session, files.base)],
+        checks=[inputs.image_there(session, files.base), *inputs.foreign(image, session, image.source.image)],
     )
     yield _verify_task(image, session)
 
@@ -86,26 +87,30 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
     if not image.source.stdout:
         yield _trace_task(image, session)
     base = inputs.final_base_images(image)
-    added = [path for path, _ in add_files(image)]
+    foreign_base = inputs.foreign(image, session, image.final.base)
     fat_files = [files.fat, files.inventory, files.packages, files.captured]
     yield _task(
         "select",
         image,
         session,
-        depends=fat_files if image.source.stdout else [*fat_files, files.trace],
+        depends=[*fat_files, *([] if image.source.stdout else [files.trace]), *image.run.env_file],
         uses=base,
         targets=[files.selection],
         settings=inputs.selection_settings(image),
+        checks=foreign_base,
     )
     yield _task(
         "layers",
         image,
         session,
-        depends=[files.selection, files.inventory, files.fat, *added],
+        depends=[files.selection, files.inventory, files.fat, *inputs.added_files(image)],
         uses=base | inputs.tracer_images(session),
         targets=[files.layers],
-        settings=[image.add, image.final.base, session.environ.get("SOURCE_DATE_EPOCH"), inputs.modes(added)],
-        checks=[inputs.layers_there(session, files)],
+        settings=[
+            [image.add, image.final.base, session.environ.get("SOURCE_DATE_EPOCH")],
+            inputs.marks(path for path, _ in add_files(image)),
+        ],
+        checks=[inputs.layers_there(session, files), *foreign_base],
     )
     packed = [files.layers, files.fat]
     yield _task("context", image, session, depends=packed, uses=base, targets=[files.context], settings=[image.final])
@@ -138,22 +143,25 @@ def _fat_task(image: Image, session: Session) -> Task:
         depends=inputs.source_files(image),
         uses=inputs.source_images(image),
         targets=[files.fat, files.inventory, files.packages, files.captured],
-        settings=[inputs.source_settings(image, session)],
-        checks=[inputs.image_there(session, files.fat)],
+        settings=[inputs.source_settings(image)],
+        checks=[inputs.image_there(session, files.fat), *inputs.foreign(image, session, image.source.image)],
     )
 
 
 def _trace_task(image: Image, session: Session) -> Task:
     files = session.workspace.image(image.name)
-    traced = [path for path, _ in add_files(image, retrace=True)]
     return _task(
         "trace",
         image,
         session,
-        depends=[files.fat, *traced, *workload_files(image)],
+        depends=[files.fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image)],
         uses=inputs.step_images(image) | inputs.tracer_images(session),
         targets=[files.trace],
-        settings=[image.run, image.workload, image.trace, image.add, inputs.modes(traced)],
+        settings=[
+            [image.run, image.workload, image.trace, image.add, sources_digest()],
+            inputs.marks(path for path, _ in add_files(image, retrace=True)),
+            inputs.marks(workload_files(image)),
+        ],
     )
 
 
@@ -166,10 +174,13 @@ def _verify_task(image: Image, session: Session) -> Task:
         "verify",
         image,
         session,
-        depends=[result, *workload_files(image), *([files.fat] if slim else [])],
+        depends=[result, *inputs.workload_inputs(image), *([files.fat] if slim else [])],
         uses=inputs.step_images(image) | (inputs.tracer_images(session) if slim else frozenset()),
         targets=[files.verify],
-        settings=[image.run, image.workload, image.checks, image.trace.timeout, image.tags],
+        settings=[
+            [image.run, image.workload, image.checks, image.trace.timeout, image.tags],
+            inputs.marks(workload_files(image)),
+        ],
         checks=[inputs.tags_there(session, image, result)],
     )
 
@@ -183,7 +194,7 @@ def _task(
     targets: list[Path],
     settings: list[Any],
     uses: inputs.Names = frozenset(),
-    checks: Sequence[Callable[[], bool]] = (),
+    checks: Sequence[Callable[..., bool]] = (),
 ) -> Task:
     """A doit task; `uses`: declared images that it builds on, which must be verified before."""
     from doit.tools import config_changed

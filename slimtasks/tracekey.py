@@ -59,5 +59,7 @@ def _contents(paths: Iterable[Path]) -> list[Any]:
     return [_file(path) for path in paths]
 
 
-def _file(path: Path) -> tuple[str, int]:
-    return digest_of_file(path), path.stat().st_mode & 0o100
+def _file(path: Path) -> tuple[str, str, bool]:
+    """What a container sees of it: where a link leads, the content of what is a file or leads to one, its mode."""
+    target = str(path.readlink()) if path.is_symlink() else ""
+    return target, digest_of_file(path) if path.is_file() else "", bool(path.lstat().st_mode & 0o100)

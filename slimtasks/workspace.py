@@ -90,6 +90,10 @@ class Workspace:
     def layer_store(self) -> Path:
         return self.build / "layers"
 
+    def layer(self, diff_id: str) -> Path:
+        """The tar of a layer ('sha256:...') in the store."""
+        return self.layer_store / f"{diff_id.removeprefix('sha256:')}.tar"
+
     @property
     def scratch(self) -> Path:
         """For what must not outlive a run; emptied of what dead runs left when a run begins."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from slimtasks.engine.client import Engine
-from slimtasks.engine.labels import KIND
+from slimtasks.oci.config import KIND_LABEL
 
 APPLETS = (
     *("cat", "chmod", "cp", "echo", "env", "false", "head", "httpd", "id", "ln", "ls", "mkdir", "nc", "ps", "pwd"),
@@ -70,7 +70,7 @@ def tree(busybox: Path) -> bytes:
 
 def archive(tag: str, layer: bytes, config: dict[str, object] | None = None) -> bytes:
     """A docker-archive of one layer."""
-    settings = {"Env": ["PATH=/bin"], "Cmd": ["sh"], "Labels": {KIND: "test"}, **(config or {})}
+    settings = {"Env": ["PATH=/bin"], "Cmd": ["sh"], "Labels": {KIND_LABEL: "test"}, **(config or {})}
     image = {
         "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
         "os": "linux",

@@ -11,8 +11,8 @@ from slimtasks.engine.build import Build
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.context import tar_chunks
-from slimtasks.engine.labels import KIND
 from slimtasks.errors import BuildError
+from slimtasks.oci.config import KIND_LABEL
 
 pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images"]
@@ -25,7 +25,7 @@ def plan(engine: Engine) -> Iterator[Callable[..., Build]]:
 
     def make(dockerfile: str, *files: tuple[str, bytes]) -> Build:
         context = (("Dockerfile", dockerfile.encode(), 0o600), *((name, data, 0o600) for name, data in files))
-        return Build(context, tag, labels=((KIND, "test"),), name="sample")
+        return Build(context, tag, labels=((KIND_LABEL, "test"),), name="sample")
 
     yield make
     engine.untag(tag)
@@ -57,7 +57,7 @@ def test_a_build_with_a_cache_mount_shows_lines_and_is_tagged(
     identifier = engine.build(build, lines.append)
     found = engine.inspect_image(build.tag)
     assert found is not None and found["Id"] == identifier
-    assert found["Config"]["Labels"] == {KIND: "test"}
+    assert found["Config"]["Labels"] == {KIND_LABEL: "test"}
     assert content(engine, build.tag, "/x") == b"hello you\n"
     assert content(engine, build.tag, "/a") == b"content"
     assert "hello you" in lines

@@ -13,7 +13,8 @@ import pytest
 from slimtasks.engine.build import Build
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
-from slimtasks.engine.labels import KIND, OWNER, Owner
+from slimtasks.engine.labels import OWNER, Owner
+from slimtasks.oci.config import KIND_LABEL
 
 pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images"]
@@ -46,12 +47,12 @@ import sys
 from pathlib import Path
 from slimtasks.engine.build import Build
 from slimtasks.engine.client import Engine
-from slimtasks.engine.labels import KIND
+from slimtasks.oci.config import KIND_LABEL
 engine = Engine(Path(sys.argv[1]))
 tag = engine.temporary_tag("test", "building")
 dockerfile = f"FROM {sys.argv[2]}\\nRUN echo started; sleep 2; echo ended\\n".encode()
 print(tag, flush=True)
-build = Build((("Dockerfile", dockerfile, 0o644),), tag, labels=((KIND, "killed"),), no_cache=True)
+build = Build((("Dockerfile", dockerfile, 0o644),), tag, labels=((KIND_LABEL, "killed"),), no_cache=True)
 engine.build(build, lambda line: print(line, flush=True))
 """
 
@@ -140,7 +141,7 @@ def test_an_untagged_image_that_somebody_built_on_one_of_ours_stays(engine: Engi
     try:
         engine.sweep()
         found = engine.inspect_image(identifier)
-        assert found and KIND in found["Config"]["Labels"] and not found["RepoTags"]
+        assert found and KIND_LABEL in found["Config"]["Labels"] and not found["RepoTags"]
     finally:
         engine.remove_image(identifier)
 
@@ -167,5 +168,5 @@ def test_a_build_killed_half_way_leaves_nothing_untagged(engine: Engine, tiny_im
     time.sleep(4)  # the step would end in the meantime
     engine.sweep()
     assert engine.inspect_image(tag) is None
-    filters = {"filters": json.dumps({"dangling": ["true"], "label": [f"{KIND}=killed"]})}
+    filters = {"filters": json.dumps({"dangling": ["true"], "label": [f"{KIND_LABEL}=killed"]})}
     assert engine.connection.json("GET", "/images/json", params=filters, doing="listing") == []

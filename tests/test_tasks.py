@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slimtasks.inputs import ForeignImage
 from slimtasks.session import Session
 from slimtasks.tasks import report_task, tasks_of
 
@@ -100,3 +102,74 @@ def test_a_comment_above_a_rule_is_no_change(session: Session, tmp_path: Path) -
     again.__dict__["images"] = {}
     session.__dict__.update(again.__dict__)
     assert settings() == before
+
+
+def settings(session: Session, task: str) -> str:
+    """The digest of what a task depends on besides files."""
+    return str(graph(session)[task]["uptodate"][0].config)
+
+
+def again(session: Session) -> Session:
+    """The next run."""
+    made = Session(Path(), {}, lambda line: None)
+    made.__dict__["images"] = session.images
+    return made
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
+    "a mode in the context": (lambda app: (app / "app.py").chmod(0o755), {"fat"}),
+    "an empty folder in the context": (lambda app: (app / "new").mkdir(), {"fat"}),
+    "a link in the context": (lambda app: (app / "new").symlink_to("nowhere"), {"fat"}),
+    "a mode that is added": (lambda app: (app / "app.conf").chmod(0o755), {"fat", "trace", "layers"}),
+    "a mode of a bound file": (lambda app: (app / "data/run").chmod(0o755), {"fat", "trace", "verify"}),
+    "a link in a bound folder": (lambda app: (app / "data/link").symlink_to("/"), {"fat", "trace", "verify"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_no_content_counts_too(session: Session, tmp_path: Path, change: str) -> None:
+    app = tmp_path / "images/app"
+    (app / "data").mkdir()
+    (app / "data/run").write_text("")
+    (app / "image.yaml").write_text(APP + "run: {volumes: ['./data:/data']}\n")
+    session = again(session)
+    stages = ("fat", "trace", "select", "layers", "context", "image", "verify")
+    before = {stage: settings(session, f"{stage}:app") for stage in stages}
+    CHANGES[change][0](app)
+    session = again(session)
+    assert {stage for stage in stages if settings(session, f"{stage}:app") != before[stage]} == CHANGES[change][1]
+
+
+def test_links_are_no_files_to_read(session: Session, tmp_path: Path) -> None:
+    app = tmp_path / "images/app"
+    for folder in ("data", "page"):
+        (app / folder).mkdir()
+        for name, target in (("dangling", "nowhere"), ("up", ".."), ("same", "../app.conf")):
+            (app / folder / name).symlink_to(target)
+    (app / "image.yaml").write_text(
+        APP.replace("source: page.html", "source: page") + "run: {volumes: ['./data:/data']}\n"
+    )
+    tasks = graph(again(session))
+    assert inputs(tasks["verify:app"], tmp_path)[-1] == "images/app/data/same"  # a container may follow it
+    assert [path for path in inputs(tasks["layers:app"], tmp_path) if "page/" in path] == []
+    assert [path for path in inputs(tasks["fat:app"], tmp_path) if "data/" in path or "page/" in path] == []
+
+
+def test_the_env_file_is_read_to_select(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "images/app/app.env").write_text("")
+    (tmp_path / "images/app/image.yaml").write_text(APP + "run: {env_file: app.env}\n")
+    assert "images/app/app.env" in inputs(graph(again(session))["select:app"], tmp_path)
+
+
+def test_an_image_that_is_not_of_this_repo(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "images/app/image.yaml").write_text(APP.replace("dockerfile: Dockerfile", "image: other"))
+    for known, taken, same in (
+        ({"id1": ("other:latest",)}, "id1", True),
+        ({"id2": ("other:latest",)}, "id1", False),
+        ({"id2": ("other:2",)}, "id1", True),  # gone, and nothing is fetched by itself
+        ({}, None, True),
+    ):
+        session = again(session)
+        session.__dict__["images"] = known
+        (check,) = (check for check in graph(session)["fat:app"]["uptodate"] if isinstance(check, ForeignImage))
+        assert check(None, {"other": taken}) == same, known

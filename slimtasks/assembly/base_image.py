@@ -41,7 +41,7 @@ def base_layers(job: Job) -> tuple[str, ...]:
     if not found:
         raise SlimError(f"{job.image.name}: the engine no longer has {job.image.final.base}", "run it again")
     diff_ids = tuple(found["RootFS"]["Layers"])
-    if all((job.workspace.layer_store / f"{diff_id[7:]}.tar").exists() for diff_id in diff_ids):
+    if all(job.workspace.layer(diff_id).exists() for diff_id in diff_ids):
         return diff_ids
     with job.engine.save(identity) as stream:
         return unpack_layers(stream, job.workspace.layer_store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,10 @@ def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = 
 
     EngineError where the engine made something else of it.
     """
-    store = job.workspace.layer_store
-    paths = [store / f"{diff_id[7:]}.tar" for diff_id in (*below.diff_ids, *(layer.diff_id for layer in layers))]
+    paths = [job.workspace.layer(diff_id) for diff_id in (*below.diff_ids, *(layer.diff_id for layer in layers))]
     digests = write_image(job.files.archive, config, paths, job.image.tags)
     identity = load(job, job.files.archive, digests)
-    info = job.engine.info
+    made = json.loads(config)
     return SlimImage(
         id=identity,
         config_digest=digests[0],
@@ -61,7 +61,7 @@ def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = 
         files=below.files + sum(layer.files for layer in layers),
         layers=tuple(layers),
         tags=job.image.tags,
-        platform=f"{info.os}/{info.architecture}",
+        platform="/".join(made[key] for key in ("os", "architecture", "variant") if key in made),
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "io.github.slimtasks."
-KIND = PREFIX + "kind"  # the only label of an image: base, build, slim; constant, since a label is part of the digest
 RUN = PREFIX + "run"
 OWNER = PREFIX + "owner"
 CHECKOUT = PREFIX + "checkout"

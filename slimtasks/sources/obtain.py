@@ -8,12 +8,11 @@ from pathlib import Path
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
-from slimtasks.engine.labels import KIND
 from slimtasks.errors import BuildError, EngineError, SlimError
 from slimtasks.fingerprint import digest_of_file
 from slimtasks.job import Job
 from slimtasks.oci.archive import write_image
-from slimtasks.oci.config import image_config
+from slimtasks.oci.config import KIND_LABEL, image_config
 from slimtasks.sources.bootstrap import bootstrap
 from slimtasks.sources.held import making_tag
 from slimtasks.spec import Bootstrap
@@ -95,7 +94,7 @@ def _build(job: Job) -> Build:
         args=source.args,
         target=source.target,
         platform=image.run.platform,
-        labels=((KIND, "build"),),
+        labels=((KIND_LABEL, "build"),),
         cache_from=source.cache_from,
         secrets=tuple(_secret(secret.id, secret.file, secret.environment) for secret in source.secrets),
         ssh=source.ssh,
@@ -114,7 +113,7 @@ def _from_stdout(job: Job, printer: str) -> str:
         _print_to(job, printer, path)
         _check_context(job, path)
         return job.engine.build(
-            Build(context=path, tag=making_tag(job), labels=((KIND, "build"),), name=job.image.name), job.say
+            Build(context=path, tag=making_tag(job), labels=((KIND_LABEL, "build"),), name=job.image.name), job.say
         )
     finally:
         path.unlink(missing_ok=True)

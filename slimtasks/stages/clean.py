@@ -65,7 +65,12 @@ def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
         if files.trace.exists():
             named.add(f"{read_lines(files.trace, Access)[0].get('key')}.jsonl")
         for path in (files.base, files.layers):
-            if path.exists():
-                named |= {f"{layer['diff_id'][7:]}.tar" for layer in read_json(path)["layers"]}
+            named |= {workspace.layer(diff_id).name for diff_id in _diff_ids(path)}
     stores = (workspace.trace_store, workspace.layer_store)
     return sorted(path for store in stores if store.exists() for path in store.iterdir() if path.name not in named)
+
+
+def _diff_ids(path: Path) -> list[str]:
+    """The layers that base.json or layers.json names, those of the base below included."""
+    written = read_json(path) if path.exists() else {}
+    return [*written.get("below", ()), *(layer["diff_id"] for layer in written.get("layers", ()))]

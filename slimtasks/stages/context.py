@@ -15,8 +15,7 @@ def run(job: Job) -> str:
     """Writes context.tar: a Dockerfile, and the layers as tars for it to ADD."""
     packed = read_packed(job)
     names = [f"{number}-{layer.name}.tar" for number, layer in enumerate(packed.layers, 1)]
-    store = job.workspace.layer_store
-    tars = [store / f"{layer.diff_id[7:]}.tar" for layer in packed.layers]
+    tars = [job.workspace.layer(layer.diff_id) for layer in packed.layers]
     text = dockerfile(json.loads(packed.config), names, job.image.final.base)
     write_context(job.files.context, text, list(zip(names, tars, strict=True)))
     return f"{size_text(job.files.context.stat().st_size)}"

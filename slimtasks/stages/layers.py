@@ -15,7 +15,7 @@ from slimtasks.assembly.layering import Item, Plan, plan_layers
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.records import Entry, Selected, SlimLayer, from_json, read_json, read_lines, to_json, write_json
+from slimtasks.records import Selected, SlimLayer, from_json, read_json, read_lines, to_json, write_json
 from slimtasks.sizes import size_text
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.trace.extract import extract
@@ -69,9 +69,8 @@ def _known(job: Job) -> dict[str, SlimLayer]:
         return {}
     data: dict[str, Any] = read_json(job.files.layers)
     layers = [from_json(SlimLayer, layer) for layer in data["layers"]]
-    store = job.workspace.layer_store
     pairs = zip(data["keys"], layers, strict=True)
-    return {key: layer for key, layer in pairs if (store / f"{layer.diff_id[7:]}.tar").exists()}
+    return {key: layer for key, layer in pairs if job.workspace.layer(layer.diff_id).exists()}
 
 
 def _write(job: Job, plan: Plan, content: Content) -> SlimLayer:
@@ -87,7 +86,7 @@ def _write(job: Job, plan: Plan, content: Content) -> SlimLayer:
 def _add(job: Job, writer: LayerWriter, item: Item, content: Content) -> None:
     entry = item.entry
     if item.extracted:
-        writer.add(entry, _next(job, entry, item, content), mtime=entry.mtime)
+        writer.add(entry, _next(job, item, content), mtime=entry.mtime)
     elif item.file:
         with item.file.open("rb") as file:
             writer.add(entry, file, mtime=entry.mtime)
@@ -96,7 +95,7 @@ def _add(job: Job, writer: LayerWriter, item: Item, content: Content) -> None:
         writer.add(entry, text, mtime=entry.mtime)
 
 
-def _next(job: Job, entry: Entry, item: Item, content: Content) -> IO[bytes] | bytes:
+def _next(job: Job, item: Item, content: Content) -> IO[bytes] | bytes:
     header, file = next(content, (None, None))
     if header is None or "/" + header.name.lstrip("/") != item.source:
         got = header.name if header else "nothing more"

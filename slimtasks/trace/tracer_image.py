@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -10,6 +11,7 @@ _SOURCES = ("*.c", "*.h", "Makefile", "Dockerfile")
 _PARSERS = ("frames.py", "gate.py", "launcher.py", "recording.py", "sidecar.py", "strace*.py")
 
 
+@cache
 def sources_digest() -> str:
     """Names how traces are made: a digest (hex) of the tracer's programs and of what reads their output."""
     digest = hashlib.sha256()
