@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ class ForeignImage:
         now = [identity for identity, tags in images if wanted in tags or identity == self._wanted]
         return not now or values.get(self._wanted) in now
 
+    def __repr__(self) -> str:
+        return f"{self._wanted} is the image that was taken"
+
     def _taken(self) -> dict[str, Any]:
         return {self._wanted: (self._session.engine.inspect_image(self._wanted) or {}).get("Id")}
 
@@ -113,40 +117,54 @@ def marks(paths: Iterable[Path]) -> list[Any]:
     return [str(path.readlink()) if path.is_symlink() else bool(path.stat().st_mode & 0o100) for path in paths]
 
 
-def finished(files: ImageFiles, stage: str) -> Callable[[], bool]:
+@dataclass(frozen=True)
+class Check:
+    """Asked before a task, for `doit info` in words."""
+
+    what: str
+    holds: Callable[[], bool]
+
+    def __call__(self) -> bool:
+        return self.holds()
+
+    def __repr__(self) -> str:
+        return self.what
+
+
+def finished(files: ImageFiles, stage: str) -> Check:
     """Whether the stage's last run went well to its end."""
-    return lambda: not files.unfinished(stage).exists()
+    return Check("its last run went well to its end", lambda: not files.unfinished(stage).exists())
 
 
-def image_there(session: Session, result: Path) -> Callable[[], bool]:
+def image_there(session: Session, result: Path) -> Check:
     """Whether the engine has the image that `result` names."""
 
-    def check() -> bool:
+    def holds() -> bool:
         return result.exists() and read_json(result)["id"] in (session.images or {})
 
-    return check
+    return Check(f"the engine has the image of {result}", holds)
 
 
-def tags_there(session: Session, image: Image, result: Path) -> Callable[[], bool]:
+def tags_there(session: Session, image: Image, result: Path) -> Check:
     """Whether the image's tags are on the image that `result` names."""
 
-    def check() -> bool:
+    def holds() -> bool:
         return result.exists() and set(image.tags) <= set((session.images or {}).get(read_json(result)["id"], ()))
 
-    return check
+    return Check(f"{', '.join(image.tags)} is the image of {result}", holds)
 
 
-def layers_there(session: Session, files: ImageFiles) -> Callable[[], bool]:
+def layers_there(session: Session, files: ImageFiles) -> Check:
     """Whether the store has every layer that layers.json names, the base's too."""
 
-    def check() -> bool:
+    def holds() -> bool:
         if not files.layers.exists():
             return False
         written = read_json(files.layers)
         diff_ids = [*written["below"], *(layer["diff_id"] for layer in written["layers"])]
         return all(session.workspace.layer(diff_id).exists() for diff_id in diff_ids)
 
-    return check
+    return Check(f"{session.workspace.layer_store} has the layers of {files.layers}", holds)
 
 
 def _named(image: Image, written: Iterable[str]) -> Names:

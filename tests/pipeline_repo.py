@@ -63,7 +63,7 @@ _DONE = re.compile(rf"^(\S+) +({'|'.join(STAGES)}) +(?:[0-9.]+ s|(FAILED))", re.
 @pytest.fixture(scope="session")
 def shipped_tracer() -> Path:
     """The tracer image as the wheel ships it, built in the checkout if it is not up to date."""
-    made = _doit(CHECKOUT_OF_SLIMTASKS, "tracer")
+    made = doit_in(CHECKOUT_OF_SLIMTASKS, "tracer")
     if made.status:
         pytest.fail(f"`doit tracer` in the checkout ended with {made.status}:\n{made.output}", pytrace=False)
     build = CHECKOUT_OF_SLIMTASKS / "build" / "tracer"
@@ -182,7 +182,7 @@ class Repo:
 
     def run(self, *args: str, **variables: str) -> Result:
         """`doit *args`, to its end."""
-        return _doit(self.root, *args, **variables)
+        return doit_in(self.root, *args, **variables)
 
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
         """`doit *args` in a process group of its own, its output in one pipe."""
@@ -261,10 +261,11 @@ class Repo:
         return [tag for tag in tags if tag.startswith(TEMPORARY) and tag.rpartition(":")[2].startswith(key)]
 
 
-def _doit(root: Path, *args: str, **variables: str) -> Result:
+def doit_in(folder: Path, *args: str, **variables: str) -> Result:
+    """`doit *args` in the folder, to its end."""
     done = subprocess.run(
         _command(*args),
-        cwd=root,
+        cwd=folder,
         env=_environment(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

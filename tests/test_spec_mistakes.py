@@ -252,8 +252,11 @@ NAMES = {
     "trace": "'trace' is the name of a stage; allowed: any other folder name",
     "clean": "'clean' is a command of doit; allowed: any other folder name",
     "push": "'push' is a word of ./run; allowed: any other folder name",
-    "Nginx": "found the folder name 'Nginx'; allowed: a-z, 0-9, '.', '_', '-', the first a letter or digit",
-    "_x": "found the folder name '_x'; allowed: a-z, 0-9, '.', '_', '-', the first a letter or digit",
+    "report.json": "'report.json' is a file in build/; allowed: any other folder name",
+    "Nginx": "found the folder name 'Nginx'; allowed: a-z, 0-9, and '.', '_', '-' between them",
+    "_x": "found the folder name '_x'; allowed: a-z, 0-9, and '.', '_', '-' between them",
+    "x-": "found the folder name 'x-'; allowed: a-z, 0-9, and '.', '_', '-' between them",
+    "x..y": "found the folder name 'x..y'; allowed: a-z, 0-9, and '.', '_', '-' between them",
 }
 
 

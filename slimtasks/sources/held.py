@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slimtasks.engine.labels import checkout_key
+from slimtasks.engine.labels import TEMPORARY, checkout_key
 from slimtasks.job import Job
+
+HELD = f"{TEMPORARY}held/"
+"""The start of every tag that holds a finished image; as it has no owner, no sweep takes it."""
 
 
 def making_tag(job: Job) -> str:
@@ -23,7 +26,7 @@ def hold(job: Job, identity: str, what: str = "") -> None:
 
 def held_tag(checkout: Path, name: str, what: str = "") -> str:
     """The tag that holds a finished image of a checkout, whatever happens to its own tags."""
-    return f"slimtasks.local/held/{name}{'-' if what else ''}{what}:{checkout_key(checkout)}"
+    return f"{HELD}{name}{'/' if what else ''}{what}:{checkout_key(checkout)}"
 
 
 def move_tag(job: Job, identity: str, tag: str, made: str) -> None:

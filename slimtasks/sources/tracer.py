@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
+from slimtasks.sources.held import HELD
 from slimtasks.trace.tracer_image import packaged, sources_digest
 
 TRACER = "tracer"
@@ -21,7 +22,7 @@ def tracer_id(job: Job) -> str:
             f"this installation of slimtasks has no tracer image for {architecture}",
             "install the wheel that `./run wheel` makes in a checkout of slimtasks on such a machine",
         )
-    tag = f"slimtasks.local/held/{TRACER}:{sources_digest()[:16]}"
+    tag = f"{HELD}{TRACER}:{sources_digest()[:16]}"
     found = job.engine.inspect_image(tag)
     if found:
         return str(found["Id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")  # as a component of a tag
 
 _STAGES = frozenset(
     ("base", "fat", "trace", "select", "sbom", "layers", "context", "image", "harden", "verify", "report")
@@ -46,6 +46,7 @@ _RUN_WORDS = frozenset(
         "doctor",
     )
 )
+_FILES = frozenset(("report.json", "specs.pickle"))
 
 
 def name_problem(name: str) -> str:
@@ -56,8 +57,10 @@ def name_problem(name: str) -> str:
         return f"'{name}' is a command of doit; allowed: any other folder name"
     if name in _RUN_WORDS:
         return f"'{name}' is a word of ./run; allowed: any other folder name"
+    if name in _FILES:
+        return f"'{name}' is a file in build/; allowed: any other folder name"
     if not _NAME.fullmatch(name):
-        return f"found the folder name '{name}'; allowed: a-z, 0-9, '.', '_', '-', the first a letter or digit"
+        return f"found the folder name '{name}'; allowed: a-z, 0-9, and '.', '_', '-' between them"
     return ""
 
 

@@ -1,0 +1,80 @@
+"""doit's own commands, as a user of a repo types them."""
+
+from __future__ import annotations
+
+import pytest
+from pipeline_repo import Repo, doit_in
+
+pytest_plugins = ("engine_images", "pipeline_repo")
+pytestmark = pytest.mark.engine
+
+FOREIGN = """\
+tags: [{tags}/copy.1]
+from: {{image: '{foreign}'}}
+run: {{command: [server], stop_signal: SIGKILL}}
+workload:
+  - http: {{path: /, body: [hello]}}
+"""
+
+
+@pytest.fixture
+def foreign(repo: Repo) -> str:
+    """A tag that somebody else gave to the image `web`, out of which the repo makes another one."""
+    assert repo.run("web").status == 0
+    tag = f"{repo.tags}-foreign:1"
+    repo.engine.tag(repo.result("web")["id"], tag)
+    repo.write("images/copy.1/image.yaml", FOREIGN.format(tags=repo.tags, foreign=tag))
+    return tag
+
+
+def test_somebody_elses_image_is_slimmed_watched_and_left_alone(repo: Repo, foreign: str) -> None:
+    assert "verify:copy.1" in repo.run("copy.1").ran
+    assert repo.run("copy.1").ran == ()
+    repo.engine.tag(repo.result("ground")["id"], foreign)
+    assert "fat:copy.1" in repo.run("copy.1").ran
+    cleaned = repo.run("clean", "copy.1")
+    assert cleaned.status == 0 and foreign not in cleaned.output
+    assert repo.engine.inspect_image(foreign) is not None
+    assert not repo.tagged("copy.1") and list(repo.path("build/copy.1").iterdir()) == []
+    assert repo.run("web").ran == ()
+
+
+def test_a_dry_clean_says_what_a_clean_removes(repo: Repo) -> None:
+    assert repo.run("web").status == 0
+    before = sorted(repo.path("build").rglob("*"))
+    said = repo.run("clean", "-n", "web")
+    assert sorted(repo.path("build").rglob("*")) == before and repo.tagged("web")
+    done = repo.run("clean", "web")
+    shown = [line for line in said.output.splitlines() if "    " in line]
+    assert set(shown) <= set(done.output.splitlines()) and f"    tag {repo.tag('web')}" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("wbe",), 3, 'Invalid parameter: "wbe"'),
+        (("verify:wbe",), 3, 'Invalid parameter: "verify:wbe"'),
+        (("-n", "2"), 3, "-n: the tasks of images run one at a time"),
+        (("-n", "2", "-P", "thread"), 3, "-n: the tasks of images run one at a time"),
+        (("list", "web"), 0, "web   slim: "),
+        (("info", "image:web"), 1, " - the engine has the image of build/web/image.json"),
+        (("help", "web"), 0, "web  slim: "),
+        (("forget",), 0, "forgetting"),
+    ],
+)
+def test_commands_that_need_no_engine(repo: Repo, arguments: tuple[str, ...], status: int, said: str) -> None:
+    result = repo.run(*arguments, DOCKER_HOST="unix:///nowhere.sock")
+    assert (result.status, said in result.output) == (status, True), result.output
+    assert "Traceback" not in result.output
+
+
+def test_from_a_folder_below(repo: Repo) -> None:
+    result = doit_in(repo.path("images/web"), "list", "-k", "web")
+    assert result.status == 0 and "web   slim: " in result.output
+
+
+def test_a_repo_without_images(repo: Repo) -> None:
+    for name in ("web", "ground"):
+        repo.path(f"images/{name}").rename(repo.path(f".{name}"))
+    result = repo.run()
+    assert (result.status, result.output.strip()) == (0, "images/: no image is declared here yet")
