@@ -14,6 +14,16 @@ ROOT = ImagePath("/")
 MOST_LINKS = 40  # symlinks that the kernel follows in one path before it says ELOOP
 
 
+_ENGINES = re.compile(
+    r"/(?:proc|sys|dev)/.+|/etc/(?:hosts|resolv\.conf|hostname)|/\.dockerenv|/run/\.containerenv", re.DOTALL
+)
+
+
+def is_engines(path: str) -> bool:
+    """Whether the engine puts the path into every container, or mounts over it: it is never ours to ship."""
+    return _ENGINES.fullmatch(path) is not None
+
+
 def normalise(path: str) -> ImagePath:
     """The path made absolute, without `.`, `//` and trailing `/`; `..` is taken off lexically."""
     if path.startswith("/") and "//" not in path and "/." not in path and (path[-1] != "/" or path == "/"):

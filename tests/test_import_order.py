@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "slimtasks"
 ROWS = (
     "errors",
     "records process fingerprint workspace progress sizes",
-    "spec elf rootfs oci engine",
+    "spec elf rootfs engine",
+    "oci",
     "packages ldso workload job session fatfiles additions",
     "selection squash trace proving",
     "sources tracekey",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -196,9 +197,28 @@ def test_what_cannot_be_had_is_an_error(engine: Engine, tracer_image: str, image
         dump(engine, tracer_image, image, "/dir/owned", path, "/dir/setuid")
 
 
-def test_a_consumer_that_stops_leaves_nothing(engine: Engine, tracer_image: str, image: str) -> None:
+def test_a_consumer_that_stops_early_learns_of_errors(engine: Engine, tracer_image: str, image: str) -> None:
     with extract(engine, tracer_image, image, [ImagePath("/big"), ImagePath("/dir/owned")]) as entries:
         next(entries)
+    wrong = [ImagePath("/dir/owned"), ImagePath("/dir/none")]
+    with (
+        pytest.raises(EngineError, match="/dir/none: No such file"),
+        extract(engine, tracer_image, image, wrong) as entries,
+    ):
+        next(entries)
+
+
+def test_a_container_that_is_killed_in_the_middle(engine: Engine, tracer_image: str, image: str) -> None:
+    with (
+        pytest.raises(EngineError, match="files could not be taken out"),
+        extract(engine, tracer_image, image, [ImagePath("/big")] * 20) as entries,
+    ):
+        made = engine.connection.json("GET", "/containers/json", doing="looking")
+        (identifier,) = [item["Id"] for item in made if item["Command"].startswith("/.slimtasks-archive")]
+        found = engine.connection.json("GET", f"/containers/{identifier}/json", doing="looking")
+        os.kill(found["State"]["Pid"], signal.SIGKILL)  # through the engine it would wait for us to read
+        for _, content in entries:
+            assert content and len(content.read()) == 5_000_000
 
 
 def test_a_file_of_nine_gigabytes(programs: Path, tmp_path: Path) -> None:

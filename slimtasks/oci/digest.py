@@ -8,21 +8,10 @@ import re
 from collections.abc import Iterable
 
 from slimtasks.records import Entry
+from slimtasks.rootfs import is_engines
 
 VOLATILE = ("/var/cache", "/var/log", "/var/lib/apt/lists", "/tmp", "/var/tmp", "/root/.cache", "/home/*/.cache")
 """Caches and logs: what is below does not count, but for directories, whose owners and modes do."""
-
-ENGINE = (
-    "/proc",
-    "/sys",
-    "/dev",
-    "/run/.containerenv",
-    "/.dockerenv",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/etc/hostname",
-)
-"""What an engine makes for each container: neither these nor what is below counts."""
 
 UNREAD = (".pyc",)
 """Names that end so count without their content, which has the build's time in it."""
@@ -31,12 +20,12 @@ UNREAD = (".pyc",)
 def tree_digest(entries: Iterable[Entry]) -> str:
     """'sha256:...' over path, type, mode, owner, link target, device, hardlink, content and xattrs; no times, no sizes.
 
-    Entries are taken as sorted by path; what VOLATILE, ENGINE and UNREAD name is left out.
+    Entries are taken as sorted by path; what VOLATILE and UNREAD name is left out, and the engine's own files are.
     """
     sha256 = hashlib.sha256()
     encode = json.JSONEncoder(separators=(",", ":")).encode
     for entry in entries:
-        if _ENGINE(entry.path) or (entry.type != "dir" and _VOLATILE(entry.path)):
+        if is_engines(entry.path) or (entry.type != "dir" and _VOLATILE(entry.path)):
             continue
         digest = "" if entry.path.endswith(UNREAD) else entry.digest
         owner_and_mode = (entry.mode, entry.uid, entry.gid)
@@ -50,4 +39,3 @@ def _below(paths: tuple[str, ...]) -> re.Pattern[str]:
 
 
 _VOLATILE = _below(VOLATILE).match
-_ENGINE = _below(ENGINE).match

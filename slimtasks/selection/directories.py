@@ -6,9 +6,9 @@ import re
 
 from slimtasks.packages.languages import tree_of
 from slimtasks.records import Entry, ImagePath, Reason
-from slimtasks.rootfs import normalise, parent, parents
+from slimtasks.rootfs import is_engines, normalise, parent, parents
 from slimtasks.selection.history import History
-from slimtasks.selection.image import FatImage, is_engines, is_nobodys
+from slimtasks.selection.image import FatImage, is_nobodys
 from slimtasks.selection.kept import Kept
 
 # Directories of these trees mean nothing without their files.

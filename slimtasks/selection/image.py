@@ -15,11 +15,6 @@ from slimtasks.selection.inputs import Inputs
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# What the engine puts into every container, or mounts over.
-_ENGINES = re.compile(
-    r"/(?:proc|sys|dev)/.+|/etc/(?:hosts|resolv\.conf|hostname)|/\.dockerenv|/run/\.containerenv", re.DOTALL
-)
-
 # Caches and lists of package managers, logs, temporary files.
 _NOBODYS = re.compile(
     r"/(?:var/)?tmp/.+|/(?:var/)?run/.+|/var/log/.+"
@@ -31,11 +26,6 @@ _NOBODYS = re.compile(
     r"|/root/\.(?:bash_history|wget-hsts|python_history|lesshst)|/var/backups/.+",
     re.DOTALL,
 )
-
-
-def is_engines(path: str) -> bool:
-    """Whether the path is the engine's business: never kept."""
-    return _ENGINES.fullmatch(path) is not None
 
 
 def is_nobodys(path: str) -> bool:

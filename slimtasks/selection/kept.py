@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from slimtasks.records import Entry, ImagePath, Reason
-from slimtasks.rootfs import Tree, Walk, parents
-from slimtasks.selection.image import is_engines
+from slimtasks.rootfs import Tree, Walk, is_engines, parents
 from slimtasks.spec import Rule
 
 ORDER = {kind: at for at, kind in enumerate(("traced", "asked", "needed", "own", "kept", "metadata"))}

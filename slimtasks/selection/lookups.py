@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from slimtasks.records import Access, Entry, ImagePath
-from slimtasks.rootfs import Tree
-from slimtasks.selection.image import is_engines
+from slimtasks.rootfs import Tree, is_engines
 from slimtasks.selection.rules import Matched, taking
 from slimtasks.spec import Rule
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from slimtasks.packages.languages import used_trees
 from slimtasks.records import Access, ImagePath, Reason
-from slimtasks.rootfs import parent
-from slimtasks.selection.image import FatImage, is_engines
+from slimtasks.rootfs import is_engines, parent
+from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 
 RESOLVED_ONLY = frozenset({"fanotify", "inotify"})  # sources that give no path as it was asked

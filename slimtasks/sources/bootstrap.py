@@ -14,11 +14,10 @@ from slimtasks.errors import BuildError, SlimError
 from slimtasks.records import whole_file
 from slimtasks.spec import Bootstrap
 
-# What tells the day and the machine: the date of each password's last change (empty is what shadow(5) offers
-# instead), and the two files that apt's chroot was lent.
-_ANONYMISE = (
-    'cd "$1/etc" && rm -f hostname resolv.conf && '
-    "for file in shadow shadow-; do [ ! -e $file ] || sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done"
+# The date of each password's last change is the day of the bootstrap: empty is what shadow(5) offers instead.
+_UNDATE = (
+    'cd "$1/etc" && for file in shadow shadow-; do [ ! -e $file ] || '
+    "sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done"
 )
 _CALLER = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH")
 _IMAGES = ("debian:{suite}", "debian:{suite}-slim", "debian:stable", "debian:stable-slim", "debian:latest")
@@ -46,7 +45,7 @@ def _command(wanted: Bootstrap, target: str) -> list[str]:
     include = [f"--include={','.join(wanted.include)}"] if wanted.include else []
     return [
         *("mmdebstrap", f"--variant={wanted.variant}", "--format=tar", "--skip=output/dev"),
-        *(f"--customize-hook={_ANONYMISE}", *include, wanted.suite, target),
+        *(f"--customize-hook={_UNDATE}", *include, wanted.suite, target),
         *([wanted.mirror] if wanted.mirror else []),
     ]
 

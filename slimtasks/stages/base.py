@@ -17,7 +17,7 @@ from slimtasks.oci.layer import LayerWriter
 from slimtasks.oci.saved import Scan, scan
 from slimtasks.packages import dpkg
 from slimtasks.records import Entry, ImagePath, Package, SlimLayer, write_json
-from slimtasks.rootfs import Tree
+from slimtasks.rootfs import Tree, is_engines
 from slimtasks.sizes import size_text
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.obtain import obtain
@@ -73,7 +73,7 @@ def _pack(
 ) -> SlimLayer:
     contents: dict[ImagePath, bytes] = dict(squashed.contents)
     owned = {entry.path: entry for entry in entries}
-    paths = [entry.path for entry in entries if entry.path in squashed.paths]
+    paths = [entry.path for entry in entries if entry.path in squashed.paths and not is_engines(entry.path)]
     with LayerWriter(job.workspace.layer_store, "root", needed=found.size) as layer:
         for entry, content in members(archive, found, paths, job.workspace.scratch_folder()):
             mtime = clock.mtime(owned[entry.path])

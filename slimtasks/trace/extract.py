@@ -28,8 +28,10 @@ def extract(
 
     Nothing is followed or recursed into. A further listed name of an inode is a hard link (LNKTYPE) to its first.
     Extended attributes are `pax_headers` named SCHILY.xattr.*; names have no leading slash, the root is '.'.
-    A content is to be read before the next entry is asked for. Raises EngineError where a path is missing, hidden
-    by what the engine mounts, or cannot be read whole; then all that came before it is to be thrown away.
+    The times of / and /etc are the container's, not the image's: the engine and we put files there.
+    A content is to be read before the next entry is asked for. Raises EngineError, at the latest at the end of the
+    `with` block, where a path is missing, hidden by what the engine mounts, or cannot be read whole; then all that
+    came before it is to be thrown away.
     """
     program = _program(engine, tracer_image)
     listed = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
@@ -46,21 +48,22 @@ def extract(
         container.put(tar_of({ARCHIVE: (program, 0o500), LIST: (listed, 0o400)}))
         with container.attach() as stream:
             container.start()
-            yield _entries(container, stream.stdout(), paths)
+            output, problem = stream.stdout(), ""
+            try:
+                # A BufferedReader, since tarfile takes a short read for the end.
+                with tarfile.open(
+                    fileobj=io.BufferedReader(output, CHUNK), mode="r|", encoding="utf-8", errors="surrogateescape"
+                ) as tar:
+                    entries = _listed(tar, paths)
+                    yield entries
+                    for _ in entries:  # whoever took just what was asked for has not seen yet that it ends there
+                        pass
+            except tarfile.TarError as error:
+                problem = str(error)
+            _check_end(container, output, problem)
 
 
-def _entries(
-    container: Container, output: Stdout, paths: Sequence[ImagePath]
-) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    try:
-        # A BufferedReader, since tarfile takes a short read for the end.
-        with tarfile.open(
-            fileobj=io.BufferedReader(output, CHUNK), mode="r|", encoding="utf-8", errors="surrogateescape"
-        ) as tar:
-            yield from _listed(tar, paths)
-        problem = ""
-    except tarfile.TarError as error:
-        problem = str(error)
+def _check_end(container: Container, output: Stdout, problem: str) -> None:
     while output.read(CHUNK):
         pass
     status = container.wait(timeout=60)
