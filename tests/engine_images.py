@@ -5,16 +5,14 @@ PYTEST_DONT_REWRITE: nothing is asserted here, and modules import it before pyte
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from oci_archives import config, docker_archive
+from tars import d, f, link, tar
 
 from slimtasks.engine.client import Engine
 from slimtasks.oci.config import KIND_LABEL
@@ -51,71 +49,29 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_image(engine: Engine, busybox: Path) -> Iterator[str]:
     """The tag of an image of 2 MB with a busybox: /bin/sh, cat, sleep, nc, httpd, ..., and a folder /tmp."""
     tag = engine.temporary_tag("test", "tiny")
-    engine.load_stream(iter([archive(tag, tree(busybox))]))
+    engine.load_stream(iter([image_of(tag, tree(busybox))]))
     yield tag
     engine.untag(tag)
 
 
 def tree(busybox: Path) -> bytes:
     """The layer of the tiny image, as a tar."""
-    members = [folder("bin"), folder("etc"), folder("tmp", 0o1777)]
-    members.append((entry("bin/busybox", mode=0o755), busybox.read_bytes()))
-    members.append((entry("etc/passwd"), b"root:x:0:0::/:/bin/sh\nother:x:1000:1000::/:/bin/sh\n"))
-    for name in APPLETS:
-        member = entry(f"bin/{name}")
-        member.type, member.linkname = tarfile.SYMTYPE, "busybox"
-        members.append((member, b""))
-    return tar(members)
-
-
-def archive(tag: str, layer: bytes, config: dict[str, object] | None = None) -> bytes:
-    """A docker-archive of one layer."""
-    settings = {"Env": ["PATH=/bin"], "Cmd": ["sh"], "Labels": {KIND_LABEL: "test"}, **(config or {})}
-    image = {
-        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
-        "os": "linux",
-        "created": "1980-01-02T00:00:00Z",
-        "config": settings,
-        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
-        "history": [{"created": "1980-01-02T00:00:00Z"}],
-    }
-    content = json.dumps(image).encode()
-    name = hashlib.sha256(content).hexdigest()
-    manifest = [{"Config": f"{name}.json", "RepoTags": [tag], "Layers": ["layer/layer.tar"]}]
     return tar(
-        [
-            (entry(f"{name}.json"), content),
-            folder("layer"),
-            (entry("layer/layer.tar"), layer),
-            (entry("manifest.json"), json.dumps(manifest).encode()),
-        ]
+        *(d(name, 0o1777 if name == "tmp" else 0o755) for name in ("bin", "etc", "tmp")),
+        f("bin/busybox", busybox.read_bytes(), 0o755),
+        f("etc/passwd", "root:x:0:0::/:/bin/sh\nother:x:1000:1000::/:/bin/sh\n"),
+        *(link(f"bin/{name}", "busybox") for name in APPLETS),
     )
 
 
-def entry(name: str, mode: int = 0o644, uid: int = 0) -> tarfile.TarInfo:
-    """A regular file for `tar`."""
-    member = tarfile.TarInfo(name)
-    member.mode, member.uid, member.gid = mode, uid, uid
-    return member
-
-
-def folder(name: str, mode: int = 0o755) -> tuple[tarfile.TarInfo, bytes]:
-    """A directory for `tar`."""
-    member = entry(name, mode)
-    member.type = tarfile.DIRTYPE
-    return member, b""
-
-
-def tar(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-    """A tar of these members; regular files get the size of their content."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as made:
-        for member, content in members:
-            member.size = len(content)
-            made.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def files(**contents: bytes) -> bytes:
-    """A tar of files in one folder."""
-    return tar([(entry(name), content) for name, content in contents.items()])
+def image_of(tag: str, layer: bytes, settings: dict[str, object] | None = None) -> bytes:
+    """A docker-archive of one layer; `settings` are those of its config's `config`."""
+    machine = os.uname().machine
+    raw = config(
+        [layer],
+        [{"created": "1980-01-02T00:00:00Z"}],
+        architecture={"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine),
+        created="1980-01-02T00:00:00Z",
+        config={"Env": ["PATH=/bin"], "Cmd": ["sh"], "Labels": {KIND_LABEL: "test"}, **(settings or {})},
+    )
+    return docker_archive(layer, raw_config=raw, tags=(tag,))

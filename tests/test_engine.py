@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from engine_images import archive, entry, files, folder, tar, tree
+from engine_images import image_of, tree
+from tars import d, f, tar
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig, Mount, Port
@@ -65,7 +66,7 @@ def test_images_go_out_and_in_as_streams(engine: Engine, tiny_image: str, busybo
         assert "manifest.json" in saved.getnames()
     tag = engine.temporary_tag("test", "loaded")
     path = tmp_path / "image.tar"
-    path.write_bytes(archive(tag, tree(busybox), {"Cmd": ["true"]}))
+    path.write_bytes(image_of(tag, tree(busybox), {"Cmd": ["true"]}))
     identifier = engine.load(path)
     try:
         assert identifier in images()
@@ -78,14 +79,14 @@ def test_images_go_out_and_in_as_streams(engine: Engine, tiny_image: str, busybo
 
 
 def test_an_image_without_a_tag_is_known_by_its_id(engine: Engine, busybox: Path) -> None:
-    made = archive("x:y", tree(busybox), {"Cmd": ["untagged"]}).replace(b'["x:y"]', b"[]     ")
+    made = image_of("x:y", tree(busybox), {"Cmd": ["untagged"]}).replace(b'["x:y"]', b"[]     ")
     identifier = engine.load_stream([made])
     assert identifier.startswith("sha256:")
     assert engine.remove_image(identifier)
 
 
 def test_what_is_no_image_is_refused(engine: Engine, tmp_path: Path) -> None:
-    for content in (b"", b"no tar at all", files(a=b"b")):
+    for content in (b"", b"no tar at all", tar(f("a", "b"))):
         (tmp_path / "image.tar").write_bytes(content)
         with pytest.raises(EngineError, match=r"loading .*image\.tar failed"):
             engine.load(tmp_path / "image.tar")
@@ -140,7 +141,7 @@ def test_environment_and_place(engine: Engine, tiny_image: str) -> None:
 
 def test_files_go_in_before_the_start_and_come_out(engine: Engine, tiny_image: str) -> None:
     with engine.container(ContainerConfig(tiny_image, command=("cat", "/etc/new"))) as container:
-        container.put(io.BytesIO(tar([(entry("etc/new", 0o640, uid=7), b"new")])))
+        container.put(io.BytesIO(tar(f("etc/new", "new", 0o640, 7))))
         assert container.read_file("/etc/new") == b"new"
         with container.get("/etc/new") as stream, tarfile.open(fileobj=stream, mode="r|") as got:
             assert [(member.mode & 0o7777, member.uid) for member in got] == [(0o640, 7)]
@@ -210,7 +211,7 @@ def test_signals_stop_and_wait(engine: Engine, tiny_image: str) -> None:
 )
 def test_a_program_that_cannot_be_run(engine: Engine, tiny_image: str, command: str, reason: str) -> None:
     with engine.container(ContainerConfig(tiny_image, entrypoint=(command,))) as container:
-        container.put(tar([(entry("broken", 0o755), b"neither ELF nor script")]))
+        container.put(tar(f("broken", "neither ELF nor script", 0o755)))
         try:
             container.start()
         except Refused as error:
@@ -226,7 +227,7 @@ def test_an_image_that_is_not_there(engine: Engine) -> None:
 
 def test_volumes_are_filled_without_starting_anything(engine: Engine, tiny_image: str) -> None:
     with engine.volume() as volume:
-        content = tar([folder("sub"), (entry("sub/file", 0o600, uid=5), b"content")])
+        content = tar(d("sub"), f("sub/file", "content", 0o600, 5))
         engine.copy_to_volume(volume, content, tiny_image)
         mount = Mount(volume, "/data", read_only=True)
         script = "stat -c '%n %a %u' /data/sub/file; cat /data/sub/file; ls /data; touch /data/x 2>&1"

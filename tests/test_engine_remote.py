@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_images import files
 from engine_relay import SOCKET, Relay
+from tars import f, tar
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.client import Engine
@@ -77,7 +77,7 @@ def test_everything_works_from_afar(remote: Engine, tiny_image: str) -> None:
     found = remote.inspect_image(tiny_image)
     assert found and found["Id"] in images(remote.environ)
     with remote.volume() as volume:
-        remote.copy_to_volume(volume, files(name=b"content"), tiny_image)
+        remote.copy_to_volume(volume, tar(f("name", "content")), tiny_image)
         config = ContainerConfig(
             tiny_image,
             command=("sh", "-c", "cat /data/name; cat; exit 3"),
@@ -96,8 +96,8 @@ def test_everything_works_from_afar(remote: Engine, tiny_image: str) -> None:
         container.start()
         for _ in range(5):
             assert container.exec(["echo", "hi"]).run(timeout=60) == (0, b"hi\n", b"")
-    with remote.save(tiny_image) as saved, tarfile.open(fileobj=saved, mode="r|") as tar:
-        assert "manifest.json" in tar.getnames()
+    with remote.save(tiny_image) as saved, tarfile.open(fileobj=saved, mode="r|") as archive:
+        assert "manifest.json" in archive.getnames()
 
 
 def far(relay: Relay, folder: Path) -> Engine:

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import pytest
 from engine_images import busybox, engine
-from oci_archives import config, dump, scanned, small_disk, tar
+from oci_archives import config, dump, scanned, small_disk
+from tars import tar
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.client import Engine

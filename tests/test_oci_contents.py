@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from oci_archives import d, docker_archive, dump, f, hard, link, oci_layout, scanned, tar
+from oci_archives import docker_archive, dump, oci_layout, scanned
+from tars import d, f, hard, link, tar
 
 from slimtasks.oci.contents import Tee, members, unpack_layers
 from slimtasks.oci.layer import LayerWriter

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from oci_archives import config, d, docker_archive, f, hard, link, node, packing, scanned, tar
+from oci_archives import config, docker_archive, packing, scanned
+from tars import d, f, hard, link, node, tar
 
 from slimtasks.errors import SlimError
 

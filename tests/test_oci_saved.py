@@ -13,20 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from oci_archives import (
-    Item,
-    config,
-    d,
-    docker_archive,
-    dump,
-    f,
-    hard,
-    link,
-    node,
-    oci_layout,
-    scanned,
-    tar,
-)
+from oci_archives import config, docker_archive, dump, oci_layout, scanned
+from tars import Item, d, f, hard, link, node, tar
 
 from slimtasks.oci.saved import scan
 from slimtasks.oci.stream import Readable

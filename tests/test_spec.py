@@ -126,7 +126,7 @@ final:
     assert [step.action for step in image.workload] == [
         Http(80, "/x", status=206, request_headers=("Range: bytes=0-3",), headers=("Content-Range: x",), timeout=0.5),
         Tcp(6379, "PING\r\n", ("+PONG",)),
-        Client(("redis-cli", "ping"), "redis:7"),
+        Client(("redis-cli", "ping"), image="redis:7"),
         Oneshot(("--version",), volumes=(Volume("/y", str(folder / "html"), "bind", relative=True),)),
         Wait(log="/ready/", timeout=5.0),
     ]

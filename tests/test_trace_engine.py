@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_images import files
+from tars import f, tar
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig, Mount
@@ -17,6 +17,7 @@ from slimtasks.errors import IncompleteTrace, WorkloadError
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Recording
 from slimtasks.trace.sidecar import Sidecar
+from slimtasks.workload.launcher import run_to_end
 
 pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images", "trace_images"]
@@ -39,7 +40,7 @@ def traced(engine: Engine, sidecar: Sidecar, *configs: ContainerConfig, files: b
     launcher = TracedLauncher(engine, sidecar)
     for config in configs:
         with launcher.create(config, files) as container:
-            done = launcher.run_to_end(container, 30)
+            done = run_to_end(launcher, container, 30)
             assert done.status == 0, done
     return launcher.finish()
 
@@ -219,7 +220,7 @@ def test_a_killed_container_is_complete(engine: Engine, sidecar: Sidecar, probe_
 def test_added_files_are_there(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     for read_only in (False, True):
         config = probe(probe_image, "open /t/added", read_only=read_only)
-        recording = traced(engine, sidecar, config, files=files(**{"t/added": b"x"}))
+        recording = traced(engine, sidecar, config, files=tar(f("t/added", "x")))
         assert "open /t/added fanotify" in below(recording)
 
 

@@ -1,21 +1,23 @@
-"""A tracer image, and an image of which a test knows what it does, both made with this machine's gcc and strace."""
+"""A tracer image, and an image of which a test knows what it does, both made with this machine's gcc and strace.
+
+PYTEST_DONT_REWRITE: nothing is asserted here, and modules import it before pytest takes it for a plugin.
+"""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from engine_images import archive, entry, folder, tar
+from engine_images import image_of
+from tars import Item, d, f, link, tar
 
 from slimtasks.engine.client import Engine
 
 PROGRAMS = Path(__file__).parents[1] / "slimtasks" / "trace" / "programs"
-Member = tuple[tarfile.TarInfo, bytes]
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +48,9 @@ def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
     """The tag of an image with nothing but /probe, a script for it, and a few files below /t."""
     members = [
         program("/probe", programs / "probe"),
-        (entry("script", 0o755), b"#!/probe open\n"),
-        *((entry(f"t/{name}"), b"content") for name in ("a", "b", "c", "d", "sub/e", "sub/f", "jail/t/a", "jail/g")),
-        *((entry(f"volume/{name}"), b"content") for name in ("v", "w")),
+        f("script", "#!/probe open\n", 0o755),
+        *(f(f"t/{name}", "content") for name in ("a", "b", "c", "d", "sub/e", "sub/f", "jail/t/a", "jail/g")),
+        *(f(f"volume/{name}", "content") for name in ("v", "w")),
         link("t/link", "a"),
         link("t/loop", "sub"),
     ]
@@ -58,30 +60,23 @@ def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
 
 @contextmanager
 def loaded(
-    engine: Engine, name: str, members: Iterable[Member], config: dict[str, object] | None = None
+    engine: Engine, name: str, members: Iterable[Item], config: dict[str, object] | None = None
 ) -> Iterator[str]:
     """The tag of an image of one layer with these files, while inside."""
     tag = engine.temporary_tag("test", name)
-    engine.load_stream(iter([archive(tag, tar(list(members)), {"Cmd": None, **(config or {})})]))
+    engine.load_stream(iter([image_of(tag, tar(*members), {"Cmd": None, **(config or {})})]))
     try:
         yield tag
     finally:
         engine.untag(tag)
 
 
-def program(name: str, source: Path) -> Member:
+def program(name: str, source: Path) -> Item:
     """An executable file of this machine for `tar`."""
-    return entry(name.lstrip("/"), 0o755), source.read_bytes()
+    return f(name.lstrip("/"), source.read_bytes(), 0o755)
 
 
-def link(name: str, target: str) -> Member:
-    """A symlink for `tar`."""
-    member = entry(name)
-    member.type, member.linkname = tarfile.SYMTYPE, target
-    return member, b""
-
-
-def folders(members: Iterable[Member], open_ones: tuple[str, ...] = ()) -> list[Member]:
+def folders(members: Iterable[Item], open_ones: tuple[str, ...] = ()) -> list[Item]:
     """The directories that the members lie in; all may write into `open_ones`."""
     names = {str(parent) for member, _ in members for parent in Path(member.name).parents} - {"."}
-    return [folder(name, 0o777 if name in open_ones else 0o755) for name in sorted(names)]
+    return [d(name, 0o777 if name in open_ones else 0o755) for name in sorted(names)]

@@ -96,7 +96,7 @@ class _Layers:
         self._scratch.mkdir(parents=True, exist_ok=True)
         file = self._stack.enter_context(tempfile.TemporaryFile(dir=self._scratch))  # noqa: SIM115
         with disk_full(self._scratch):
-            for piece in unpacked(section(packed, size) if size else packed).rest():
+            for piece in unpacked(section(packed, size)).rest():
                 file.write(piece)
         return file
 

@@ -102,17 +102,10 @@ def forward(stream: Readable) -> Forward:
     return Forward(lambda: stream.read(PIECE))
 
 
-def section(outer: Forward, size: int, passed: Callable[[memoryview], object] | None = None) -> Forward:
-    """The next `size` bytes of `outer` as a stream; `passed` sees them go by."""
+def section(outer: Forward, size: int) -> Forward:
+    """The next `size` bytes of `outer` as a stream."""
     pieces = outer.pieces(size)
-
-    def source() -> memoryview:
-        view = next(pieces, memoryview(b""))
-        if passed and view:
-            passed(view)
-        return view
-
-    return Forward(source)
+    return Forward(lambda: next(pieces, memoryview(b"")))
 
 
 def compression(start: bytes | memoryview) -> str:

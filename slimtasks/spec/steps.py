@@ -81,53 +81,39 @@ class Tcp:
 
 
 @dataclass(frozen=True)
-class Exec:
+class CommandStep:
+    """A command, and how it has to end."""
+
+    command: NeededCommand
+    exit_status: ExitStatus = 0
+    stdout: tuple[Expected, ...] = ()
+    stderr: tuple[Expected, ...] = ()
+    timeout: Seconds = 60.0
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
+class Exec(CommandStep):
     """A command in the running container."""
 
-    command: NeededCommand
-    exit_status: ExitStatus = 0
-    stdout: tuple[Expected, ...] = ()
-    stderr: tuple[Expected, ...] = ()
-    timeout: Seconds = 60.0
-    __pydantic_config__ = spelled()
-
 
 @dataclass(frozen=True)
-class Client:
+class Client(CommandStep):
     """A command in a second container on the network; it is not traced."""
 
-    command: NeededCommand
     image: str = ""  # empty: the fat image
-    exit_status: ExitStatus = 0
-    stdout: tuple[Expected, ...] = ()
-    stderr: tuple[Expected, ...] = ()
-    timeout: Seconds = 60.0
-    __pydantic_config__ = spelled()
 
 
 @dataclass(frozen=True)
-class Oneshot:
+class Oneshot(CommandStep):
     """A fresh container with these arguments (in place of its Cmd, after its Entrypoint), until it ends."""
 
-    command: NeededCommand
-    exit_status: ExitStatus = 0
-    stdout: tuple[Expected, ...] = ()
-    stderr: tuple[Expected, ...] = ()
     volumes: tuple[Volume, ...] = ()  # besides those of `run`
-    timeout: Seconds = 60.0
-    __pydantic_config__ = spelled()
 
 
 @dataclass(frozen=True)
-class Host:
+class Host(CommandStep):
     """A command on this machine, started in the image's folder."""
-
-    command: NeededCommand
-    exit_status: ExitStatus = 0
-    stdout: tuple[Expected, ...] = ()
-    stderr: tuple[Expected, ...] = ()
-    timeout: Seconds = 60.0
-    __pydantic_config__ = spelled()
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,7 @@ from slimtasks.errors import EngineError, WorkloadError
 from slimtasks.trace.gate import GATE, gated, started_command, tar_of
 from slimtasks.trace.recording import Recording, Target, union
 from slimtasks.trace.sidecar import Sidecar
-from slimtasks.workload.launcher import Exit
-
-OUTPUT_LIMIT = 8 << 20  # bytes of stdout and of stderr that are kept
+from slimtasks.workload.launcher import OUTPUT_LIMIT, Exit
 
 
 class TracedLauncher:
@@ -60,13 +58,6 @@ class TracedLauncher:
                 self._sidecar.wait_for_exec(self._targets[container.id], pid)
             stdout, stderr = stream.read_all(OUTPUT_LIMIT, max(0.1, deadline - time.monotonic()))
         return Exit(execution.exit_code(), stdout, stderr)
-
-    def run_to_end(self, container: Container, timeout: float) -> Exit:
-        deadline = time.monotonic() + timeout
-        with container.attach() as stream:
-            self.start(container)
-            stdout, stderr = stream.read_all(OUTPUT_LIMIT, timeout)
-        return Exit(container.wait(max(1.0, deadline - time.monotonic())), stdout, stderr)
 
     def finish(self) -> Recording:
         """The union of all that ran; raises IncompleteTrace, with the reasons, where something may be missing."""

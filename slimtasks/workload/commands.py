@@ -11,14 +11,12 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.failure import Refused
 from slimtasks.errors import SlimError
-from slimtasks.spec.steps import Client, Exec, Host, Oneshot
+from slimtasks.spec.steps import Client, CommandStep, Exec, Host, Oneshot
 from slimtasks.workload.expect import shortened, text_of, unmet
 from slimtasks.workload.failure import StepFailed
-from slimtasks.workload.launcher import Exit, Launcher
+from slimtasks.workload.launcher import Exit, Launcher, run_to_end
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.target import Target
-
-Command = Exec | Client | Oneshot | Host
 
 
 def run_exec(action: Exec, target: Target, timeout: float) -> None:
@@ -36,14 +34,7 @@ def run_exec(action: Exec, target: Target, timeout: float) -> None:
 
 def run_oneshot(action: Oneshot, launcher: Launcher, config: ContainerConfig, files: bytes, timeout: float) -> None:
     """Runs a fresh container of `config`, which has the step's arguments, to its end."""
-    try:
-        with launcher.create(config, files) as container:
-            ended = launcher.run_to_end(container, timeout)
-    except TimeoutError:
-        raise _too_slow(action, timeout) from None
-    except Refused as error:
-        raise StepFailed(f"the container does not start: {error.what}", sent=_sent(action)) from error
-    judge(action, ended)
+    judge(action, _ended(action, launcher, config, files, timeout))
 
 
 def run_client(action: Client, engine: Engine, image_id: str, network: str, timeout: float) -> None:
@@ -56,15 +47,18 @@ def run_client(action: Client, engine: Engine, image_id: str, network: str, time
         log_driver="none",
         healthcheck=False,
     )
-    plain = PlainLauncher(engine)
+    judge(action, _ended(action, PlainLauncher(engine), config, b"", timeout))
+
+
+def _ended(action: Oneshot | Client, launcher: Launcher, config: ContainerConfig, files: bytes, timeout: float) -> Exit:
+    """How a container ended that is there for the step alone."""
     try:
-        with plain.create(config, b"") as container:
-            ended = plain.run_to_end(container, timeout)
+        with launcher.create(config, files) as container:
+            return run_to_end(launcher, container, timeout)
     except TimeoutError:
         raise _too_slow(action, timeout) from None
     except Refused as error:
-        raise StepFailed(f"the client does not start: {error.what}", sent=_sent(action)) from error
-    judge(action, ended)
+        raise StepFailed(f"the container does not start: {error.what}", sent=_sent(action)) from error
 
 
 def run_host(action: Host, env: Mapping[str, str], folder: Path, timeout: float) -> None:
@@ -76,7 +70,7 @@ def run_host(action: Host, env: Mapping[str, str], folder: Path, timeout: float)
     judge(action, Exit(done.status, done.stdout, done.stderr))
 
 
-def judge(action: Command, ended: Exit) -> None:
+def judge(action: CommandStep, ended: Exit) -> None:
     """StepFailed unless the command ended and printed as `action` says."""
     wrong = []
     if ended.status != action.exit_status:
@@ -91,15 +85,15 @@ def judge(action: Command, ended: Exit) -> None:
     raise StepFailed(wrong[0], sent=_sent(action), expected="\n".join(wrong[1:]), came=came, hint=_hint(action, ended))
 
 
-def _hint(action: Command, ended: Exit) -> str:
+def _hint(action: CommandStep, ended: Exit) -> str:
     if ended.status in (126, 127) and action.exit_status != ended.status:
         return f"{action.command[0]} cannot be run: is it there, with its interpreter, and executable?"
     return ""
 
 
-def _too_slow(action: Command, timeout: float) -> StepFailed:
+def _too_slow(action: CommandStep, timeout: float) -> StepFailed:
     return StepFailed(f"not done after {timeout:g} s", sent=_sent(action), hint="the step's `timeout:` may be raised")
 
 
-def _sent(action: Command) -> str:
+def _sent(action: CommandStep) -> str:
     return shlex.join(action.command)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.container import Container
+
+OUTPUT_LIMIT = 8 << 20  # bytes of stdout and of stderr that are kept; more is read and dropped
 
 
 @dataclass(frozen=True)
@@ -35,5 +38,11 @@ class Launcher(Protocol):
     def exec(self, container: Container, command: tuple[str, ...], user: str, timeout: float) -> Exit:
         """Runs `command` in the running container to its end; `user` empty: the container's own."""
 
-    def run_to_end(self, container: Container, timeout: float) -> Exit:
-        """Attaches to what `create` gave, then starts it and waits for its end."""
+
+def run_to_end(launcher: Launcher, container: Container, timeout: float) -> Exit:
+    """Attaches to what `create` gave, then starts it and waits for its end."""
+    deadline = time.monotonic() + timeout
+    with container.attach() as stream:
+        launcher.start(container)
+        stdout, stderr = stream.read_all(OUTPUT_LIMIT, timeout)
+    return Exit(container.wait(max(1.0, deadline - time.monotonic())), stdout, stderr)
