@@ -1,4 +1,4 @@
-"""doit's own commands, as a user of a repo types them."""
+"""doit's own commands, as a user of a repo types them, and sources of other kinds."""
 
 from __future__ import annotations
 
@@ -78,3 +78,25 @@ def test_a_repo_without_images(repo: Repo) -> None:
         repo.path(f"images/{name}").rename(repo.path(f".{name}"))
     result = repo.run()
     assert (result.status, result.output.strip()) == (0, "images/: no image is declared here yet")
+
+
+PRINTER = """\
+tags: [{tags}/printed]
+from: {{dockerfile: Dockerfile, stdout: [busybox, tar, -c, -C, /context, .]}}
+workload:
+  - oneshot: {{command: [/bin/busybox, echo, hi], stdout: [hi]}}
+"""
+
+
+def test_an_image_that_is_built_to_print_another_is_gone_afterwards(repo: Repo) -> None:
+    repo.write("images/printed/image.yaml", PRINTER.format(tags=repo.tags))
+    repo.write(
+        "images/printed/Dockerfile",
+        f"FROM {repo.tags}/ground\n"
+        "RUN mkdir /context && cp /bin/busybox /context/ && "
+        "printf 'FROM scratch\\nCOPY busybox /bin/\\n' > /context/Dockerfile\n",
+    )
+    result = repo.run("printed")
+    assert result.status == 0, result.output
+    assert repo.result("printed")["files"] == 1
+    assert repo.left_over() == []

@@ -224,6 +224,18 @@ def test_added_files_are_there(engine: Engine, sidecar: Sidecar, probe_image: st
         assert "open /t/added fanotify" in below(recording)
 
 
+def test_read_only_ones_at_once_leave_no_image(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
+    before = {image["Id"] for image in engine.images()}
+    launcher = TracedLauncher(engine, sidecar)
+    config = probe(probe_image, "hold", read_only=True)
+    with launcher.create(config, b"") as first, launcher.create(config, b"") as second:
+        launcher.start(first)
+        launcher.start(second)
+    launcher.finish()
+    made = [image for image in engine.images() if image["Id"] not in before]
+    assert [image["Id"] for image in made if "read-only" in str(image["RepoTags"]) or not image["RepoTags"]] == []
+
+
 def test_an_image_without_a_command(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     launcher = TracedLauncher(engine, sidecar)
     with pytest.raises(WorkloadError, match="says no command"), launcher.create(ContainerConfig(probe_image), b""):

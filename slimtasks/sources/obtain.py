@@ -8,6 +8,7 @@ from pathlib import Path
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.failure import Refused
 from slimtasks.errors import BuildError, EngineError, SlimError
 from slimtasks.fingerprint import digest_of_file
 from slimtasks.job import Job
@@ -112,6 +113,7 @@ def _from_stdout(job: Job, printer: str) -> str:
     try:
         _print_to(job, printer, path)
         _check_context(job, path)
+        job.engine.untag(making_tag(job))  # of the printer, where it was built for this
         return job.engine.build(
             Build(context=path, tag=making_tag(job), labels=((KIND_LABEL, "build"),), name=job.image.name), job.say
         )
@@ -128,7 +130,10 @@ def _print_to(job: Job, printer: str, path: Path) -> None:
     said = b""
     with job.engine.container(config) as container:
         with container.attach() as stream, path.open("wb") as file:
-            container.start()
+            try:
+                container.start()
+            except Refused as error:
+                raise SlimError(f"{_printing(job)}: {error.what}", error.hint) from error
             for number, data in stream:
                 if number == 1:
                     file.write(data)
@@ -137,13 +142,15 @@ def _print_to(job: Job, printer: str, path: Path) -> None:
         status = container.wait()
     if status:
         text = said.decode(errors="replace").strip()
-        raise SlimError(
-            f"{job.image.source.where}: from.stdout: {shlex.join(command)}: exit status {status}\n{text}".rstrip()
-        )
+        raise SlimError(f"{_printing(job)}: exit status {status}\n{text}".rstrip())
+
+
+def _printing(job: Job) -> str:
+    return f"{job.image.source.where}: from.stdout: {shlex.join(job.image.source.stdout)}"
 
 
 def _check_context(job: Job, path: Path) -> None:
-    where = f"{job.image.source.where}: from.stdout: {shlex.join(job.image.source.stdout)}"
+    where = _printing(job)
     try:
         with tarfile.open(path, "r:") as tar:
             names = {name.removeprefix("./") for name in tar.getnames()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +80,8 @@ class TracedLauncher:
     @contextmanager
     def _read_only(self, config: ContainerConfig, tars: tuple[bytes, ...]) -> Iterator[Container]:
         """The engine copies nothing into a read-only root, so the files come with an image made for this container."""
-        repository, _, tag = self._engine.temporary_tag("trace", "read-only").rpartition(":")
+        name = f"read-only-{secrets.token_hex(4)}"  # of its own: two may run at once
+        repository, _, tag = self._engine.temporary_tag("trace", name).rpartition(":")
         ref = f"{repository}:{tag}"
         try:
             with self._engine.container(ContainerConfig(image=config.image, entrypoint=("/",), command=())) as carrier:
