@@ -74,8 +74,8 @@ def write_report(session: Session) -> dict[str, Any]:
 
 def clean_stage(image: Image, targets: list[Path], session: Session, dryrun: bool) -> None:
     """Removes a stage's files, and the image in the engine that they name."""
-    from slimtasks.stages import clean
+    from slimtasks import cleaning
 
     with session.alone():
-        for line in clean.run(session.workspace, session.repo.images, image, targets, lambda: session.engine, dryrun):
+        for line in cleaning.clean(session, image, targets, dryrun):
             PROGRESS.line(f"    {line}")

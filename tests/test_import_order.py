@@ -19,7 +19,7 @@ ROWS = (
     "selection squash trace proving",
     "sources tracekey",
     "assembly",
-    "stages inputs",
+    "stages inputs cleaning",
     "actions",
     "tasks runner",
     "dodo commands",

@@ -1,1 +1,1 @@
-"""The stages: one module each, a function `run` from files to files."""
+"""The stages: one module each, a function `run` from files to files; `report` alone is of all images."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slimtasks.job import result_file
 from slimtasks.records import read_json, write_json
 from slimtasks.sizes import count
 from slimtasks.spec import Image
@@ -35,7 +36,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
     files = workspace.image(image.name)
     fat = read_json(files.fat) if files.fat.exists() else {}
-    result = {"base": files.base, "build": files.fat, "slim": files.image}[image.kind]
+    result = result_file(workspace, image)
     made = read_json(result) if result.exists() else {}
     verify = read_json(files.verify) if files.verify.exists() else {}
     costs = read_json(files.costs) if files.costs.exists() else {}

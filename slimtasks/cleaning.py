@@ -1,13 +1,13 @@
-"""clean: what `doit clean` removes besides a stage's own files: its images, and what no image names any longer."""
+"""What `doit clean` removes besides a stage's own files: its images, and what no image names any longer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from slimtasks.engine.client import Engine
 from slimtasks.errors import EngineError
 from slimtasks.records import Access, read_json, read_lines
+from slimtasks.session import Session
 from slimtasks.sources.held import held_tag
 from slimtasks.spec import Image
 from slimtasks.workspace import Workspace
@@ -15,31 +15,24 @@ from slimtasks.workspace import Workspace
 _NAMING = frozenset({"base.json", "fat.json", "image.json"})  # the files that name an image
 
 
-def run(
-    workspace: Workspace,
-    images: Sequence[Image],
-    image: Image,
-    targets: Sequence[Path],
-    engine: Callable[[], Engine],
-    dryrun: bool,
-) -> Iterator[str]:
+def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool) -> Iterator[str]:
     """Yields a line for each thing that is removed (or would be)."""
     for path in targets:
         if path.name in _NAMING and path.exists():
-            yield from _let_go(engine, image, path, dryrun)
-    folder = workspace.image(image.name).folder
+            yield from _let_go(session, image, path, dryrun)
+    folder = session.workspace.image(image.name).folder
     for path in (*targets, folder / "costs.json", *sorted(folder.glob("*.unfinished"))):
         if path.exists():
             yield str(path)
             if not dryrun:
                 path.unlink()
-    for path in _unnamed(workspace, images):
+    for path in _unnamed(session.workspace, session.repo.images):
         yield str(path)
         if not dryrun:
             path.unlink()
 
 
-def _let_go(engine: Callable[[], Engine], image: Image, path: Path, dryrun: bool) -> Iterator[str]:
+def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterator[str]:
     """Takes away the tags that we gave to the image that `path` names; with its last tag the image goes.
 
     It may be another one's as well: a slim image's fat one is often declared by itself, or the user's.
@@ -47,12 +40,15 @@ def _let_go(engine: Callable[[], Engine], image: Image, path: Path, dryrun: bool
     identity = read_json(path)["id"]
     finished = image.kind == "build" or path.name != "fat.json"
     try:
-        found = engine().inspect_image(identity) or {}
-        ours = {held_tag(engine().checkout, image.name, "" if finished else "fat"), *(image.tags if finished else ())}
+        found = session.engine.inspect_image(identity) or {}
+        ours = {
+            held_tag(session.engine.checkout, image.name, "" if finished else "fat"),
+            *(image.tags if finished else ()),
+        }
         for tag in sorted(ours & set(found.get("RepoTags") or ())):
             yield f"tag {tag}"
             if not dryrun:
-                engine().untag(tag)
+                session.engine.untag(tag)
     except EngineError as error:
         yield f"nothing of the engine: {error.what}"  # the files still go
 
