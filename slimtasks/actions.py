@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from slimtasks import costs
+from slimtasks.costs import Meter
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.progress import PROGRESS
-from slimtasks.records import read_json, write_json
 from slimtasks.session import Session
 from slimtasks.spec import Image
 
@@ -24,7 +24,7 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
 
     files = session.workspace.image(image.name)
     unfinished = files.unfinished(stage)
-    began = time.monotonic()
+    meter = Meter(session.clock)
     try:
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
@@ -36,13 +36,13 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
             PROGRESS.line(f"{changed[0]} changed while {stage}:{image.name} ran: it will run again the next time")
         else:
             unfinished.unlink()
-        seconds = round(time.monotonic() - began, 3)
-        _note_cost(files.costs, stage, seconds)
+        cost = meter.read()
+        costs.note(files, stage, cost)
     except SlimError as error:
         return TaskFailed(str(error))
     except OSError as error:
         return TaskFailed(_system_error(error))
-    return {"summary": summary, "seconds": seconds}
+    return {"summary": summary, "seconds": cost["seconds"]}
 
 
 def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:
@@ -54,11 +54,6 @@ def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:
 def _system_error(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     return f"{error.strerror or error}{where}"
-
-
-def _note_cost(path: Path, stage: str, seconds: float) -> None:
-    costs = read_json(path) if path.exists() else {}
-    write_json(path, {**costs, stage: seconds})
 
 
 def write_report(session: Session) -> dict[str, Any]:

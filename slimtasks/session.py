@@ -16,6 +16,7 @@ from slimtasks.workspace import Workspace
 
 if TYPE_CHECKING:
     from slimtasks.engine.client import Engine
+    from slimtasks.engine.stopwatch import Stopwatch
     from slimtasks.spec import Image, Repo
 
 
@@ -49,10 +50,17 @@ class Session:
         from slimtasks.engine.client import Engine
 
         self._take_lock()
-        engine = Engine(self.workspace.root.absolute(), self.environ)
+        engine = Engine(self.workspace.root.absolute(), self.environ, self.clock)
         for what in engine.sweep():
             self._say(f"removed {what}, which a run that is gone had left")
         return engine
+
+    @cached_property
+    def clock(self) -> Stopwatch:
+        """Tells how long the engine made us wait."""
+        from slimtasks.engine.stopwatch import Stopwatch
+
+        return Stopwatch()
 
     @cached_property
     def images(self) -> Mapping[str, tuple[str, ...]] | None:

@@ -15,7 +15,7 @@ ROWS = (
     "records process fingerprint workspace progress sizes",
     "spec elf rootfs engine",
     "oci",
-    "packages ldso workload job session fatfiles additions",
+    "packages ldso workload job session costs fatfiles additions",
     "selection squash trace proving",
     "sources tracekey",
     "assembly",

@@ -15,6 +15,7 @@ from slimtasks.engine.connection import SILENCE, Connection
 from slimtasks.engine.context import ContextFile, read_member, tar_chunks
 from slimtasks.engine.failure import Gone, Refused
 from slimtasks.engine.heartbeat import heartbeat
+from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.errors import BuildError, EngineError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _Run:
         from slimtasks.engine.pipe import without_timeout
 
         with heartbeat(self._connection.ping, without_timeout(answer)):
-            for message in json_lines(answer):
+            for message in self._connection.clock.each(ENGINE, json_lines(answer)):
                 self._message(message)
 
     def _message(self, message: dict[str, Any]) -> None:

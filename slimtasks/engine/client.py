@@ -22,6 +22,7 @@ from slimtasks.engine.container import Container, remove_container
 from slimtasks.engine.endpoint import endpoint
 from slimtasks.engine.failure import Refused
 from slimtasks.engine.labels import labels, temporary_tag
+from slimtasks.engine.stopwatch import ENGINE, Stopwatch
 from slimtasks.errors import EngineError
 
 _FILLED = "/.slimtasks-volume"  # where a volume is mounted to be filled: no image has that, so nothing is copied up
@@ -37,17 +38,18 @@ class Engine:
     Every method raises EngineError, with the address and what to do where the engine cannot be reached.
     """
 
-    def __init__(self, checkout: Path, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, checkout: Path, environ: Mapping[str, str] = os.environ, clock: Stopwatch | None = None) -> None:
         self.checkout = checkout
         self.environ = environ
         self.run = secrets.token_hex(6)
+        self.clock = clock or Stopwatch()
         self._made: Connection | None = None
 
     @property
     def connection(self) -> Connection:
         """The requests below this class, for what it does not offer."""
         if self._made is None:
-            self._made = Connection(endpoint(self.environ))
+            self._made = Connection(endpoint(self.environ), self.clock)
         return self._made
 
     @property
@@ -105,7 +107,8 @@ class Engine:
             return build_image(self.connection, build, progress)
         from slimtasks.engine.buildx import build_with_buildx
 
-        build_with_buildx(build, self.connection.endpoint.context, self.environ, progress)
+        with self.clock.on(ENGINE):
+            build_with_buildx(build, self.connection.endpoint.context, self.environ, progress)
         return images.identity(self.connection, build.tag)
 
     def temporary_tag(self, kind: str, name: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimtasks.engine.endpoint import Endpoint
 from slimtasks.engine.failure import Gone, Refused, explained, refused
+from slimtasks.engine.stopwatch import ENGINE, Stopwatch
 from slimtasks.errors import EngineError
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ class Info:
 class Connection:
     """One engine, asked over HTTP. Opened at the first request, and once more in a process forked since."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Stopwatch | None = None) -> None:
         self.endpoint = endpoint
+        self.clock = clock or Stopwatch()
         self.address = str(endpoint)
         self._lock = threading.Lock()
         self._session: APIClient | None = None
@@ -73,7 +75,9 @@ class Connection:
         with self._lock:
             if self._session is None or self._process != os.getpid():
                 with explained(self.address, "opening a connection"):
-                    self._version = _get_version(_opened(self.endpoint, _OLDEST_TRIED))
+                    api = _opened(self.endpoint, _OLDEST_TRIED)
+                    with self.clock.on(ENGINE):
+                        self._version = _get_version(api)
                     self._session = _opened(self.endpoint, self._agreed())
                 self._process = os.getpid()
             return self._session
@@ -110,9 +114,9 @@ class Connection:
         if body is not None:
             data, sent["Content-Type"] = json.dumps(body).encode(), "application/json"
         elif data is not None:
-            data = data if isinstance(data, bytes) else iter(data)  # requests takes a list for a form
+            data = data if isinstance(data, bytes) else self.clock.ours(data)  # requests takes a list for a form
             sent["Content-Type"] = "application/x-tar"
-        with explained(self.address, doing):
+        with explained(self.address, doing), self.clock.on(ENGINE):
             url = f"{api.base_url}/v{api.api_version}{path}"
             answer = api.request(
                 method, url, params=params, data=data, headers=sent, stream=stream, timeout=(CONNECT, timeout)
@@ -154,7 +158,8 @@ class Connection:
         headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
         answer = self.request("POST", path, doing=doing, headers=headers, stream=True, **options)
         with explained(self.address, doing):
-            return Stream(taken_over(answer), tty=tty, alive=self.ping, address=self.address, doing=doing)
+            pipe = taken_over(answer)
+        return Stream(pipe, tty=tty, alive=self.ping, address=self.address, doing=doing, clock=self.clock)
 
     def ping(self) -> None:
         """Raises Gone where the engine does not answer within 10 s."""

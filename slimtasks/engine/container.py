@@ -45,7 +45,7 @@ class Container:
         doing = f"copying {path} out of {self}"
         params = {"path": path}
         with self._connection.streamed("GET", f"{self._path}/archive", params=params, doing=doing) as answer:
-            yield buffered(answer, self._connection.address, doing)
+            yield buffered(answer, self._connection.address, doing, self._connection.clock)
 
     def read_file(self, path: str) -> bytes:
         """The content of one file; raises EngineError where `path` is no regular file."""

@@ -13,6 +13,7 @@ from slimtasks.engine.body import CHUNK, buffered
 from slimtasks.engine.build import json_lines
 from slimtasks.engine.connection import SILENCE, Connection
 from slimtasks.engine.failure import Refused, cleaned, explained
+from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.errors import EngineError
 
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
@@ -39,7 +40,7 @@ def save(connection: Connection, ref: str) -> Iterator[BinaryIO]:
     """The image as `docker save` writes it, while it comes."""
     doing = f"saving image {ref}"
     with connection.streamed("GET", f"{image_path(ref)}/get", timeout=SILENCE, doing=doing) as answer:
-        yield buffered(answer, connection.address, doing)
+        yield buffered(answer, connection.address, doing, connection.clock)
 
 
 def load(connection: Connection, path: Path) -> str:
@@ -54,7 +55,7 @@ def load_stream(connection: Connection, chunks: Iterable[bytes], name: str) -> s
     with connection.streamed(
         "POST", "/images/load", params={"quiet": "1"}, data=chunks, timeout=SILENCE, doing=doing
     ) as answer:
-        for message in json_lines(answer):
+        for message in connection.clock.each(ENGINE, json_lines(answer)):
             if "error" in message:
                 raise EngineError(
                     f"{doing} failed: {cleaned(str(message['error']))}", _load_hint(str(message["error"]))
@@ -76,7 +77,7 @@ def pull(connection: Connection, ref: str, platform: str, progress: Callable[[st
             lines = connection.session().pull(
                 repository, tag=tag or "latest", stream=True, decode=True, platform=platform or None
             )
-            for message in lines:
+            for message in connection.clock.each(ENGINE, lines):
                 if "error" in message:
                     raise Refused(f"{doing} failed: {cleaned(str(message['error']))}")
                 if "progressDetail" not in message or not message["progressDetail"]:

@@ -10,6 +10,7 @@ from typing import cast
 
 from slimtasks.engine.failure import EngineTimeout, Gone, explained
 from slimtasks.engine.pipe import Pipe
+from slimtasks.engine.stopwatch import ENGINE, Stopwatch
 from slimtasks.errors import EngineError
 
 STDOUT, STDERR, _SYSTEM = 1, 2, 3
@@ -26,12 +27,22 @@ class Stream:
     end of the program: ask the container or exec for its exit status afterwards, which tells.
     """
 
-    def __init__(self, pipe: Pipe, *, tty: bool, alive: Callable[[], None], address: str, doing: str) -> None:
+    def __init__(
+        self,
+        pipe: Pipe,
+        *,
+        tty: bool,
+        alive: Callable[[], None],
+        address: str,
+        doing: str,
+        clock: Stopwatch | None = None,
+    ) -> None:
         self._pipe = pipe
         self._tty = tty
         self._alive = alive
         self._address = address
         self._doing = doing
+        self._clock = clock or Stopwatch()
         self._buffer = memoryview(b"")
         self._kind = STDOUT
         self._left = 0  # bytes of the current frame still to come
@@ -81,7 +92,7 @@ class Stream:
 
     def write(self, data: bytes) -> None:
         """Gives `data` to the program's stdin; waits until the engine has taken it."""
-        with explained(self._address, self._doing):
+        with explained(self._address, self._doing), self._clock.on(ENGINE):
             self._pipe.send(data)
 
     def close_write(self) -> None:
@@ -119,7 +130,7 @@ class Stream:
     def _receive(self, deadline: float | None) -> bytes:
         while True:
             left = _HEARTBEAT if deadline is None else max(0.0, min(_HEARTBEAT, deadline - time.monotonic()))
-            with explained(self._address, self._doing):
+            with explained(self._address, self._doing), self._clock.on(ENGINE):
                 if self._pipe.ready(left):
                     return self._pipe.receive(_SIZE)
             if deadline is not None and time.monotonic() >= deadline:

@@ -9,6 +9,7 @@ from pathlib import Path
 from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.failure import Refused
+from slimtasks.engine.stopwatch import PROGRAMS
 from slimtasks.errors import BuildError, EngineError, SlimError
 from slimtasks.fingerprint import digest_of_file
 from slimtasks.job import Job
@@ -38,7 +39,8 @@ def _bootstrapped(job: Job, wanted: Bootstrap) -> str:
     folder = job.workspace.scratch_folder()
     tree, archive = folder / f"{job.image.name}-tree.tar", folder / f"{job.image.name}-tree-image.tar"
     try:
-        bootstrap(wanted, tree, job.engine, job.environ, job.say)
+        with job.engine.clock.on(PROGRAMS):
+            bootstrap(wanted, tree, job.engine, job.environ, job.say)
         diff_id = digest_of_file(tree)
         tree = tree.replace(folder / f"{diff_id}.tar")
         bare = {"architecture": job.engine.info.architecture, "os": "linux", "config": {"Env": [_PATH], "Cmd": ["sh"]}}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slimtasks.job import result_file
+from slimtasks import costs
 from slimtasks.records import read_json, write_json
 from slimtasks.sizes import count
 from slimtasks.spec import Image
@@ -39,7 +40,6 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
     result = result_file(workspace, image)
     made = read_json(result) if result.exists() else {}
     verify = read_json(files.verify) if files.verify.exists() else {}
-    costs = read_json(files.costs) if files.costs.exists() else {}
     return {
         "image": image.name,
         "kind": image.kind,
@@ -52,7 +52,7 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "config_digest": made.get("config_digest", ""),
         "verified": bool(made) and verify.get("image") == made.get("id"),
         "steps": verify.get("steps", 0),
-        "seconds": costs,
+        "seconds": costs.seconds(files),
     }
 
 

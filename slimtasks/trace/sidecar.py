@@ -10,6 +10,7 @@ from types import TracebackType
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.engine.stream import STDOUT, Stream
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.trace.frames import Decoder, Frame
@@ -106,7 +107,7 @@ class Sidecar:
 
     def _wait(self, target: Target, reached: Callable[[], bool], patience: float, otherwise: str) -> None:
         deadline = time.monotonic() + patience
-        with self._changed:
+        with self._engine.clock.on(ENGINE), self._changed:
             while not reached():
                 if self._broken or (target.problems and not target.released):
                     raise incomplete(sorted(target.problems) or [self._broken])

@@ -14,6 +14,7 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import Port
 from slimtasks.engine.container import Container
 from slimtasks.engine.failure import Refused
+from slimtasks.engine.stopwatch import WORKLOAD
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.spec.run import Volume
 from slimtasks.spec.steps import Oneshot, Step
@@ -53,10 +54,12 @@ def run_workload(
             return WorkloadResult(results)
         with _network(engine, rest) as network, _started(replace(trial, network=network), clock) as running:
             began = time.monotonic()
-            _await(running, rest, clock)
+            with engine.clock.on(WORKLOAD):
+                _await(running, rest, clock)
             startup = time.monotonic() - began
             results += _attempt_all(running, rest, clock, on_step)
-            stopped = _stop(running)
+            with engine.clock.on(WORKLOAD):
+                stopped = _stop(running)
     return replace(stopped, steps=results, startup_seconds=round(startup, 3))
 
 
@@ -89,7 +92,8 @@ def _attempt(trial: Trial, step: Step, clock: _Clock) -> StepResult:
     try:
         if not clock.left():
             raise StepFailed("no time was left for it")
-        trial.attempt(step, min(step.action.timeout, clock.left()))
+        with trial.engine.clock.on(WORKLOAD):
+            trial.attempt(step, min(step.action.timeout, clock.left()))
     except StepFailed as failure:
         failed = _with_ending(failure, trial.target)
         log = trial.target.log() if trial.target else ""
