@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slimtasks.errors import EngineError
-from slimtasks.records import Access, read_json, read_lines
+from slimtasks.inventories import stored
+from slimtasks.records import read_header, read_json
 from slimtasks.session import Session
 from slimtasks.sources.held import held_tag
 from slimtasks.spec import Image
@@ -28,7 +30,9 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
                 path.unlink()
     for path in _unnamed(session.workspace, session.repo.images):
         yield str(path)
-        if not dryrun:
+        if not dryrun and path.is_dir():
+            shutil.rmtree(path)
+        elif not dryrun:
             path.unlink()
 
 
@@ -54,15 +58,18 @@ def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterato
 
 
 def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
-    """Traces and layers that no image's files name."""
+    """Inventories, traces and layers that no image's files name."""
     named = set()
     for image in images:
         files = workspace.image(image.name)
+        for path in (files.fat, files.base):
+            if path.exists():
+                named.add(stored(workspace, read_json(path)["id"]).folder.name)
         if files.trace.exists():
-            named.add(f"{read_lines(files.trace, Access)[0].get('key')}.jsonl")
+            named.add(f"{read_header(files.trace).get('key')}.jsonl")
         for path in (files.base, files.layers):
             named |= {workspace.layer(diff_id).name for diff_id in _diff_ids(path)}
-    stores = (workspace.trace_store, workspace.layer_store)
+    stores = (workspace.fat_store, workspace.trace_store, workspace.layer_store)
     return sorted(path for store in stores if store.exists() for path in store.iterdir() if path.name not in named)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 
-from slimtasks.records import Entry, Fat, ImagePath, Package, from_json, read_json, read_lines
+from slimtasks.records import Entry, Fat, ImagePath, Package, from_json, read_header, read_json, read_lines
 from slimtasks.rootfs import normalise
 from slimtasks.workspace import ImageFiles
 
@@ -22,6 +22,11 @@ def inventory(files: ImageFiles) -> tuple[Entry, ...]:
 def installed(files: ImageFiles) -> tuple[Package, ...]:
     """Its packages, sorted by name."""
     return tuple(read_lines(files.packages, Package)[1])
+
+
+def counts(files: ImageFiles) -> tuple[int, int]:
+    """How many files, and how many packages."""
+    return read_header(files.inventory)["files"], read_header(files.packages)["packages"]
 
 
 def captured(files: ImageFiles) -> dict[ImagePath, bytes]:

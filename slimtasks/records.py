@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -213,6 +214,21 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
+def share_file(source: Path, target: Path) -> None:
+    """Makes `target` another name of the file `source`, or a copy where the file system has no links."""
+    if target.exists() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        os.link(source, partial)
+    except OSError:
+        with source.open("rb") as content, whole_file(target) as file:
+            shutil.copyfileobj(content, file)
+        return
+    partial.replace(target)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Writes a record, or plain data, as indented JSON with sorted keys."""
     if hasattr(data, "__dataclass_fields__"):
@@ -232,6 +248,13 @@ def write_lines(path: Path, header: dict[str, Any], records: Iterable[Any]) -> N
         file.write(encode(header).encode() + b"\n")
         for record in records:
             file.write(encode(to_json(record)).encode() + b"\n")
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone."""
+    with path.open("rb") as file:
+        header: dict[str, Any] = json.loads(file.readline())
+    return header
 
 
 def read_lines(path: Path, kind: type[R]) -> tuple[dict[str, Any], Iterator[R]]:

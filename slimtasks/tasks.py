@@ -88,12 +88,11 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         yield _trace_task(image, session)
     base = inputs.final_base_images(image)
     foreign_base = inputs.foreign(image, session, image.final.base)
-    fat_files = [files.fat, files.inventory, files.packages, files.captured]
     yield _task(
         "select",
         image,
         session,
-        depends=[*fat_files, *([] if image.source.stdout else [files.trace]), *image.run.env_file],
+        depends=[*files.of_fat, *([] if image.source.stdout else [files.trace]), *image.run.env_file],
         uses=base,
         targets=[files.selection],
         settings=inputs.selection_settings(image),
@@ -142,7 +141,7 @@ def _fat_task(image: Image, session: Session) -> Task:
         session,
         depends=inputs.source_files(image),
         uses=inputs.source_images(image),
-        targets=[files.fat, files.inventory, files.packages, files.captured],
+        targets=[*files.of_fat],
         settings=[inputs.source_settings(image)],
         checks=[inputs.image_there(session, files.fat), *inputs.foreign(image, session, image.source.image)],
     )

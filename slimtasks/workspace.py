@@ -35,6 +35,11 @@ class ImageFiles:
         return self.folder / "captured.tar"
 
     @property
+    def of_fat(self) -> tuple[Path, ...]:
+        """What tells all about the fat image."""
+        return (self.fat, self.inventory, self.packages, self.captured)
+
+    @property
     def trace(self) -> Path:
         return self.folder / "trace.jsonl"
 
@@ -81,6 +86,11 @@ class Workspace:
     @property
     def build(self) -> Path:
         return self.root / "build"
+
+    @property
+    def fat_store(self) -> Path:
+        """What is in images of the engine, by their ids."""
+        return self.build / "fat"
 
     @property
     def trace_store(self) -> Path:

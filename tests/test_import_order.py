@@ -16,7 +16,7 @@ ROWS = (
     "spec elf rootfs engine",
     "oci",
     "packages ldso workload job session costs fatfiles additions",
-    "selection squash trace proving",
+    "selection squash trace proving inventories",
     "sources tracekey",
     "assembly",
     "stages inputs cleaning",

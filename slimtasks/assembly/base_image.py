@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from slimtasks.elf import read_elf
+from slimtasks import fatfiles
 from slimtasks.errors import SlimError
+from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
 from slimtasks.oci.contents import unpack_layers
-from slimtasks.oci.saved import scan
 from slimtasks.records import Entry
 
 
@@ -27,9 +27,7 @@ def base_entries(job: Job) -> tuple[Entry, ...]:
     identity = base_id(job)
     if not identity:
         return ()
-    with job.engine.save(identity) as stream:
-        scratch = job.workspace.scratch_folder()
-        return scan(stream, wanted=lambda path: False, read_elf=read_elf, scratch=scratch).entries
+    return fatfiles.inventory(inventory_of(job, identity))
 
 
 def base_layers(job: Job) -> tuple[str, ...]:

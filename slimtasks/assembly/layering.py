@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from slimtasks.additions import Addition
@@ -36,7 +37,7 @@ class Plan:
     name: str
     items: tuple[Item, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         return digest_of([(item.entry, item.text, item.file and digest_of_file(item.file)) for item in self.items])
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Mapping
 from dataclasses import replace
 
-from slimtasks.elf import read_elf
+from slimtasks import fatfiles
+from slimtasks.inventories import inventory_of, is_whole, stored
 from slimtasks.job import Job
-from slimtasks.oci.digest import tree_digest
-from slimtasks.oci.saved import Scan, scan
-from slimtasks.packages import dpkg
-from slimtasks.records import Entry, Fat, ImagePath, from_json, read_json, whole_file, write_json, write_lines
-from slimtasks.rootfs import Tree
+from slimtasks.records import share_file, write_json
 from slimtasks.sizes import size_text
 from slimtasks.sources.held import hold
 from slimtasks.sources.obtain import obtain
@@ -25,53 +19,12 @@ def run(job: Job) -> str:
     source = job.image.source
     if source.bootstrap or source.dockerfile or source.stdout:  # else it is somebody else's
         hold(job, identity, "" if job.image.kind == "build" else "fat")
-    known = _known(job, identity)
-    if known:
-        return f"{size_text(known.size)}, as before"
-    job.say("reading the image's files")
-    with job.engine.save(identity) as stream:
-        found = scan(stream, wanted=dpkg.captured, read_elf=read_elf, scratch=job.workspace.scratch_folder())
-    return _write(job, identity, found)
-
-
-def _known(job: Job, identity: str) -> Fat | None:
-    """What was written of this very image the last time, if all of it is still there."""
-    files = job.files
-    if not all(path.exists() for path in (files.fat, files.inventory, files.packages, files.captured)):
-        return None
-    fat = from_json(Fat, read_json(files.fat))
-    return fat if fat.id == identity and fat.whole == bool(job.image.source.stdout) else None
-
-
-def _write(job: Job, identity: str, found: Scan) -> str:
-    files = job.files
-    files.fat.unlink(missing_ok=True)  # it vouches for the others, see _known
-    installed = dpkg.packages(found.files)
-    owners = dpkg.owners(installed, Tree(found.entries))
-    entries = [replace(entry, package=owners.get(entry.path, "")) for entry in found.entries]
-    write_lines(files.inventory, {"paths": len(entries)}, entries)
-    write_lines(files.packages, {"packages": len(installed)}, installed)
-    _write_captured(job, found.files)
-    fat = Fat(
-        id=identity,
-        config_digest=found.config_digest,
-        tree_digest=tree_digest(entries),
-        size=found.size,
-        config=found.config,
-        layers=found.layers,
-        whole=bool(job.image.source.stdout),
-    )
-    write_json(files.fat, fat)
-    return f"{size_text(found.size)}, {_count(entries)} files, {len(installed)} packages"
-
-
-def _count(entries: list[Entry]) -> int:
-    return sum(entry.type != "dir" for entry in entries)
-
-
-def _write_captured(job: Job, captured: Mapping[ImagePath, bytes]) -> None:
-    with whole_file(job.files.captured) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path, content in sorted(captured.items()):
-            header = tarfile.TarInfo(path.lstrip("/"))
-            header.size = len(content)
-            tar.addfile(header, io.BytesIO(content))
+    known = is_whole(stored(job.workspace, identity))
+    read = inventory_of(job, identity)
+    fat = replace(fatfiles.fat(read), whole=bool(source.stdout))
+    for kept, wanted in zip(read.of_fat, job.files.of_fat, strict=True):
+        if wanted != job.files.fat:
+            share_file(kept, wanted)
+    write_json(job.files.fat, fat)
+    files, installed = fatfiles.counts(read)
+    return f"{size_text(fat.size)}, {files} files, {installed} packages{' (read before)' if known else ''}"

@@ -1,0 +1,92 @@
+"""What is in an image of the engine: read in full once, and kept in a store by the image's id."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tarfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from slimtasks.elf import read_elf
+from slimtasks.job import Job
+from slimtasks.oci.digest import tree_digest
+from slimtasks.oci.saved import Scan, scan
+from slimtasks.packages import dpkg
+from slimtasks.records import Fat, ImagePath, whole_file, write_json, write_lines
+from slimtasks.rootfs import Tree
+from slimtasks.workspace import ImageFiles, Workspace
+
+_READERS = ("elf.py", "packages/*.py", "records.py", "rootfs.py", "inventories.py", "oci/*.py")
+
+
+def inventory_of(job: Job, identity: str) -> ImageFiles:
+    """The store's fat.json, inventory.jsonl, packages.jsonl and captured.tar of the engine's image `identity`."""
+    known = stored(job.workspace, identity)
+    if not is_whole(known):
+        job.say("reading the image's files")
+        with job.engine.save(identity) as stream:
+            found = scan(stream, wanted=dpkg.captured, read_elf=read_elf, scratch=job.workspace.scratch_folder())
+        _keep(ImageFiles(job.workspace.scratch_folder() / known.folder.name), known, identity, found)
+    return known
+
+
+def stored(workspace: Workspace, identity: str) -> ImageFiles:
+    """Where the store has, or would have, the image; another version of what reads it has another place."""
+    return ImageFiles(workspace.fat_store / f"{identity.removeprefix('sha256:')}-{_readers_digest()[:8]}")
+
+
+def is_whole(files: ImageFiles) -> bool:
+    return all(path.exists() for path in files.of_fat)
+
+
+def _keep(making: ImageFiles, known: ImageFiles, identity: str, found: Scan) -> None:
+    """Writes aside, so that all of it appears at once."""
+    try:
+        _write(making, identity, found)
+        shutil.rmtree(known.folder, ignore_errors=True)
+        known.folder.parent.mkdir(parents=True, exist_ok=True)
+        making.folder.replace(known.folder)
+    finally:
+        shutil.rmtree(making.folder, ignore_errors=True)
+
+
+def _write(files: ImageFiles, identity: str, found: Scan) -> None:
+    installed = dpkg.packages(found.files)
+    owners = dpkg.owners(installed, Tree(found.entries))
+    entries = [replace(entry, package=owners[entry.path]) if entry.path in owners else entry for entry in found.entries]
+    count = sum(entry.type != "dir" for entry in entries)
+    write_lines(files.inventory, {"paths": len(entries), "files": count}, entries)
+    write_lines(files.packages, {"packages": len(installed)}, installed)
+    _write_captured(files.captured, found.files)
+    fat = Fat(
+        id=identity,
+        config_digest=found.config_digest,
+        tree_digest=tree_digest(entries),
+        size=found.size,
+        config=found.config,
+        layers=found.layers,
+    )
+    write_json(files.fat, fat)
+
+
+def _write_captured(path: Path, captured: Mapping[ImagePath, bytes]) -> None:
+    with whole_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in sorted(captured.items()):
+            header = tarfile.TarInfo(name.lstrip("/"))
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+
+
+@cache
+def _readers_digest() -> str:
+    """Names how images are read: a digest (hex) of the modules that do."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in _READERS for path in here.glob(pattern)}):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
