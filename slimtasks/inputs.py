@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slimtasks.proving import client_images
 from slimtasks.records import read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
 from slimtasks.spec.context import context_files, context_folders
-from slimtasks.spec.depends import tagged
-from slimtasks.spec.host_files import add_files, workload_files
+from slimtasks.spec.host_files import add_files, client_images, workload_files
+from slimtasks.spec.names import tagged
 from slimtasks.workspace import ImageFiles
 
 Names = frozenset[str]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from slimtasks.engine.client import Engine
 from slimtasks.records import read_json
 from slimtasks.spec.model import Image
 from slimtasks.workspace import ImageFiles, Workspace
+
+if TYPE_CHECKING:
+    from slimtasks.engine.client import Engine  # half of what a run with nothing to do would import
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from slimtasks.additions import as_tar
 from slimtasks.job import Job
-from slimtasks.spec import Client, Step
+from slimtasks.spec import Step
+from slimtasks.spec.host_files import client_images
 from slimtasks.workload.report import StepResult
 from slimtasks.workload.trial import Workload
 
@@ -40,8 +41,3 @@ def declared_clients(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
     """The declared images that `client` steps run, as the spec writes them, to their ids."""
     wanted = client_images(steps)
     return {written: job.built(name) for written, name in job.image.references if written in wanted}
-
-
-def client_images(steps: Iterable[Step]) -> frozenset[str]:
-    """What `client` steps run, as the spec writes it; empty stands for the fat image."""
-    return frozenset(step.action.image for step in steps if isinstance(step.action, Client))

@@ -42,6 +42,8 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         """Writes the state down, which doit does at the end of the run only, so that a killed one loses it."""
         super().process_task_result(node, base_fail)
         self._now = ""
+        if not node.task.targets:
+            return
         before = self.dep_manager
         before.close()
         backend = before.backend

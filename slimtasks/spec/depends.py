@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from slimtasks.spec.model import Image
+from slimtasks.spec.names import tagged
 from slimtasks.spec.steps import Client
 from slimtasks.spec.tree import Loc
-
-
-def tagged(reference: str) -> str:
-    """The reference with its tag, or digest; `:latest` where it has neither."""
-    last = reference.rpartition("/")[2]
-    return reference if ":" in last or "@" in last else reference + ":latest"
 
 
 class Declared:

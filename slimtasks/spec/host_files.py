@@ -1,13 +1,13 @@
-"""The files of this machine that trace and verify depend on."""
+"""The files of this machine, and the images, that trace and verify depend on."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from slimtasks.spec.model import Image
-from slimtasks.spec.steps import Host, Oneshot, Step
+from slimtasks.spec.steps import Client, Host, Oneshot, Step
 
 
 def workload_files(image: Image) -> tuple[Path, ...]:
@@ -39,6 +39,11 @@ def add_files(image: Image, *, retrace: bool | None = None) -> tuple[tuple[Path,
                 inside = path.relative_to(add.source).as_posix()
                 result.append((path, add.target if inside == "." else f"{add.target.rstrip('/')}/{inside}"))
     return tuple(result)
+
+
+def client_images(steps: Iterable[Step]) -> frozenset[str]:
+    """What `client` steps run, as the spec writes it; empty stands for the fat image."""
+    return frozenset(step.action.image for step in steps if isinstance(step.action, Client))
 
 
 def files_below(path: Path) -> Iterator[Path]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slimtasks.spec.defaults import Defaults
-from slimtasks.spec.depends import tagged
 from slimtasks.spec.disk import Disk
 from slimtasks.spec.dockerfile import image_names, stage_names
 from slimtasks.spec.model import Image
-from slimtasks.spec.names import is_tag, name_problem
+from slimtasks.spec.names import is_tag, name_problem, tagged
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import check_together, with_source
 from slimtasks.spec.shorthand import Longhand

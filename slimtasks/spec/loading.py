@@ -9,10 +9,11 @@ from pathlib import Path
 
 from slimtasks.errors import SpecError
 from slimtasks.spec.defaults import Defaults, read_defaults
-from slimtasks.spec.depends import Declared, cycle, tagged, written_references
+from slimtasks.spec.depends import Declared, cycle, written_references
 from slimtasks.spec.image_file import Draft, read_image
 from slimtasks.spec.interpolate import Caller
 from slimtasks.spec.model import Image, Repo
+from slimtasks.spec.names import tagged
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.sources import Sources, folders
 from slimtasks.spec.suggest import meant

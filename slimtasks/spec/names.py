@@ -1,4 +1,4 @@
-"""Names that an image may have."""
+"""Names that an image may have, and its tags."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")  # as a component o
 _STAGES = frozenset(
     ("base", "fat", "trace", "select", "sbom", "layers", "context", "image", "harden", "verify", "report")
 )
+_STORES = frozenset(("traces", "scratch"))
 _DOIT_COMMANDS = frozenset(
     (
         "list",
@@ -53,6 +54,8 @@ def name_problem(name: str) -> str:
     """Why an image cannot have this name; empty where it can."""
     if name in _STAGES:
         return f"'{name}' is the name of a stage; allowed: any other folder name"
+    if name in _STORES:
+        return f"'{name}' is a folder of the tool in build/; allowed: any other folder name"
     if name in _DOIT_COMMANDS:
         return f"'{name}' is a command of doit; allowed: any other folder name"
     if name in _RUN_WORDS:
@@ -74,3 +77,9 @@ _TAG = re.compile(
 def is_tag(text: str) -> bool:
     """Whether an engine takes it as a tag: https://github.com/distribution/reference, without a digest."""
     return bool(_TAG.fullmatch(text))
+
+
+def tagged(reference: str) -> str:
+    """The reference with its tag, or digest; `:latest` where it has neither."""
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else reference + ":latest"
