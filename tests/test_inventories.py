@@ -10,15 +10,18 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO, cast
 
 import pytest
-from oci_archives import d, docker_archive, f, tar
+from oci_archives import docker_archive
+from tars import d, f, tar
 
 from slimtasks import fatfiles, inventories
+from slimtasks.cleaning import clean
 from slimtasks.errors import SlimError
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
 from slimtasks.records import share_file
+from slimtasks.session import Session
 from slimtasks.spec import From, Image
-from slimtasks.stages import clean, fat
+from slimtasks.stages import fat
 from slimtasks.workspace import Workspace
 
 ONE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -113,6 +116,9 @@ def test_what_no_image_names_goes(tmp_path: Path, engine: FakeEngine) -> None:
     engine.tags[ONE] = ["their/source:1"]
     fat.run(mine)
     fat.run(other)
-    list(clean.run(mine.workspace, (mine.image, other.image), mine.image, mine.files.of_fat, lambda: engine, False))  # type: ignore[arg-type,return-value]
+    session = SimpleNamespace(
+        workspace=mine.workspace, engine=engine, repo=SimpleNamespace(images=(mine.image, other.image))
+    )
+    list(clean(cast(Session, session), mine.image, mine.files.of_fat, dryrun=False))
     assert [path.name[:4] for path in mine.workspace.fat_store.iterdir()] == ["2222"]
     assert engine.gone == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from slimtasks.job import result_file
 from slimtasks import costs
+from slimtasks.job import result_file
 from slimtasks.records import read_json, write_json
 from slimtasks.sizes import count
 from slimtasks.spec import Image
