@@ -11,7 +11,7 @@ from slimtasks.records import read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
-from slimtasks.spec.context import context_files, context_folders
+from slimtasks.spec.context import Context
 from slimtasks.spec.host_files import add_files, client_images, workload_files
 from slimtasks.spec.names import tagged
 from slimtasks.workspace import ImageFiles
@@ -20,9 +20,9 @@ Names = frozenset[str]
 """Of declared images."""
 
 
-def source_files(image: Image) -> list[Path]:
+def source_files(sent: Context) -> list[Path]:
     """The files of the build context whose content is sent."""
-    return [path for _, path in context_files(image) if path.is_file() and not path.is_symlink()]
+    return [path for _, path in sent.files if path.is_file() and not path.is_symlink()]
 
 
 def source_images(image: Image) -> Names:
@@ -32,15 +32,10 @@ def source_images(image: Image) -> Names:
     return _named(image, {image.source.image})
 
 
-def source_settings(image: Image) -> list[Any]:
+def source_settings(image: Image, sent: Context) -> list[Any]:
     """What makes the fat image another one although no file's content changed."""
-    files = context_files(image)
-    return [
-        image.source,
-        [name for name, _ in files],
-        marks(path for _, path in files),
-        [name for name, _ in context_folders(image)],
-    ]
+    names = [[name for name, _ in part] for part in (sent.files, sent.folders)]
+    return [image.source, names, marks(path for _, path in sent.files)]
 
 
 class ForeignImage:

@@ -15,6 +15,7 @@ from slimtasks.fingerprint import digest_of
 from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
+from slimtasks.spec.context import build_context
 from slimtasks.spec.host_files import add_files, workload_files
 from slimtasks.trace.tracer_image import sources_digest
 
@@ -59,17 +60,17 @@ def report_task(session: Session) -> Task:
 
 
 def _base_chain(image: Image, session: Session) -> Iterator[Task]:
-    files = session.workspace.image(image.name)
+    files, sent = session.workspace.image(image.name), build_context(image)
     yield _task(
         "base",
         image,
         session,
-        depends=inputs.source_files(image),
+        depends=inputs.source_files(sent),
         uses=inputs.source_images(image),
         targets=[files.base, files.archive],
         settings=[
             [image.squash, image.metadata, image.final, image.tags, session.environ.get("SOURCE_DATE_EPOCH")],
-            inputs.source_settings(image),
+            inputs.source_settings(image, sent),
         ],
         checks=[inputs.image_there(session, files.base), *inputs.foreign(image, session, image.source.image)],
     )
@@ -134,15 +135,15 @@ _CHAINS: dict[str, Callable[[Image, Session], Iterator[Task]]] = {
 
 
 def _fat_task(image: Image, session: Session) -> Task:
-    files = session.workspace.image(image.name)
+    files, sent = session.workspace.image(image.name), build_context(image)
     return _task(
         "fat",
         image,
         session,
-        depends=inputs.source_files(image),
+        depends=inputs.source_files(sent),
         uses=inputs.source_images(image),
         targets=[*files.of_fat],
-        settings=[inputs.source_settings(image)],
+        settings=[inputs.source_settings(image, sent)],
         checks=[inputs.image_there(session, files.fat), *inputs.foreign(image, session, image.source.image)],
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slimtasks.spec import Image, load
-from slimtasks.spec.context import IgnoreRules, context_files, context_folders
+from slimtasks.spec.context import IgnoreRules, build_context
 from slimtasks.spec.host_files import add_files, workload_files
 
 
@@ -27,13 +27,13 @@ def image(root: Path, files: str, spec: str = "from: {dockerfile: Dockerfile}\n"
 
 
 def names(image: Image) -> str:
-    return " ".join(name for name, _ in context_files(image))
+    return " ".join(name for name, _ in build_context(image).files)
 
 
 def test_the_spec_is_never_sent(tmp_path: Path) -> None:
     app = image(tmp_path, "Dockerfile b/image.yaml b/c a")
     assert names(app) == "Dockerfile a b/c b/image.yaml"
-    assert dict(context_files(app))["b/c"] == tmp_path / "images/app/b/c"
+    assert dict(build_context(app).files)["b/c"] == tmp_path / "images/app/b/c"
 
 
 def test_ignored_files(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_folders_links_and_sockets(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as node:
         node.bind(os.path.relpath(folder / "socket"))
     assert names(app) == "Dockerfile broken d/e/f link"
-    assert [name for name, _ in context_folders(app)] == ["d", "d/e", "empty"]
+    assert [name for name, _ in build_context(app).folders] == ["d", "d/e", "empty"]
 
 
 def test_no_dockerfile_no_context(tmp_path: Path) -> None:
-    assert context_files(image(tmp_path, "a", "from: {image: x}\n")) == ()
+    assert build_context(image(tmp_path, "a", "from: {image: x}\n")).files == ()
 
 
 # rules -> what they ignore, what they do not (docs.docker.com, moby/patternmatcher's tests)

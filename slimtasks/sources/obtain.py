@@ -18,7 +18,7 @@ from slimtasks.oci.config import KIND_LABEL, image_config
 from slimtasks.sources.bootstrap import bootstrap
 from slimtasks.sources.held import making_tag
 from slimtasks.spec import Bootstrap
-from slimtasks.spec.context import context_files, context_folders, dockerfile_name
+from slimtasks.spec.context import build_context, dockerfile_name
 
 _TRIES = 3
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -89,9 +89,9 @@ def _built(job: Job) -> str:
 def _build(job: Job) -> Build:
     source, image = job.image.source, job.image
     assert source.dockerfile and source.context
-    sent = [(name, path, path.lstat().st_mode) for name, path in (*context_folders(image), *context_files(image))]
+    sent = build_context(image)
     return Build(
-        context=sent,
+        context=[(name, path, path.lstat().st_mode) for name, path in (*sent.folders, *sent.files)],
         tag=making_tag(job),
         dockerfile=dockerfile_name(source.context, source.dockerfile),
         args=source.args,

@@ -17,27 +17,30 @@ from slimtasks.spec.model import Image
 from slimtasks.spec.sources import SPEC_NAMES
 
 
-def context_files(image: Image) -> tuple[tuple[str, Path], ...]:
-    """(name in the context, path) of every file and symlink that a build of the image is sent, sorted by name.
+@dataclass(frozen=True)
+class Context:
+    """What a build is sent: (name in the context, path), sorted by name. Folders carry a mode and may be empty."""
 
-    Symlinks are not followed. The image's own spec is never sent; its Dockerfile always is, under
-    `dockerfile_name`. Empty where the image is not built from a Dockerfile.
+    files: tuple[tuple[str, Path], ...] = ()  # symlinks too, which are not followed
+    folders: tuple[tuple[str, Path], ...] = ()
+
+
+def build_context(image: Image) -> Context:
+    """The context of the image's Dockerfile; nothing where it is not built from one.
+
+    The image's own spec is never sent; its Dockerfile always is, under `dockerfile_name`.
     """
     context, dockerfile = image.source.context, image.source.dockerfile
     if context is None or dockerfile is None:
-        return ()
+        return Context()
     specs = {image.folder / name for name in SPEC_NAMES}
-    files = {name: path for name, path, folder in _walk(context, dockerfile) if not folder and path not in specs}
+    files: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
+    for name, path, is_folder in _walk(context, dockerfile):
+        if path not in specs:
+            (folders if is_folder else files)[name] = path
     files[dockerfile_name(context, dockerfile)] = dockerfile
-    return tuple(sorted(files.items()))
-
-
-def context_folders(image: Image) -> tuple[tuple[str, Path], ...]:
-    """The same for the folders, which carry a mode and may be empty."""
-    context, dockerfile = image.source.context, image.source.dockerfile
-    if context is None or dockerfile is None:
-        return ()
-    return tuple(sorted((name, path) for name, path, folder in _walk(context, dockerfile) if folder))
+    return Context(tuple(sorted(files.items())), tuple(sorted(folders.items())))
 
 
 def dockerfile_name(context: Path, dockerfile: Path) -> str:
