@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,29 @@ from slimtasks.errors import EngineError
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
-    """Around the set-up too, so that no fixture reaches out for a test that may not."""
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """No fixture reaches out for a test that may not.
+
+    A test that needs an engine fails without one: skipped, it would look like success.
+    """
+    if item.get_closest_marker("engine") and isinstance(error := engine_or_error(), EngineError):
+        pytest.fail(f"{error}\n  -> or leave these tests out: pytest -m 'not engine'", pytrace=False)
+    with guarded(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """The test itself; its teardown is free, as the last one takes down what engine tests had set up."""
+    with guarded(item):
+        return (yield)
+
+
+def guarded(item: pytest.Item) -> AbstractContextManager[None]:
+    """What its markers allow the test to connect to."""
     if item.get_closest_marker("engine"):
-        return (yield)
-    with only(local if item.get_closest_marker("loopback") else nothing):
-        return (yield)
+        return nullcontext()
+    return only(local if item.get_closest_marker("loopback") else nothing)
 
 
 def nothing(address: object) -> bool:
@@ -67,12 +84,6 @@ def engine_or_error() -> Engine | EngineError:
     except EngineError as error:
         return error
     return engine
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test that needs an engine fails without one: skipped, it would look like success."""
-    if item.get_closest_marker("engine") and isinstance(error := engine_or_error(), EngineError):
-        pytest.fail(f"{error}\n  -> or leave these tests out: pytest -m 'not engine'", pytrace=False)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

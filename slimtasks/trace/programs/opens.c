@@ -126,18 +126,20 @@ static void gate_opened(struct target *target, const struct fanotify_event_metad
         attach(target, event->pid);
 }
 
-/* The kernel appends " (deleted)" to the path of a file that was removed meanwhile. */
-static size_t less_deleted(struct target *target, char *path, size_t length)
+/* The kernel appends " (deleted)" to the path of a file that was removed meanwhile. A name may end so by itself:
+ * that of a file that still has a link, once the target is gone and nothing can be looked up in its root. */
+static size_t less_deleted(struct target *target, char *path, size_t length, nlink_t links)
 {
     static const char suffix[] = " (deleted)";
     size_t tail = sizeof suffix - 1;
-    char full[4200];
+    char full[4200], root[64];
     struct stat info;
 
     if (length <= tail || strcmp(path + length - tail, suffix))
         return length;
     snprintf(full, sizeof full, "/proc/%d/root%s", target->pid, path);
-    if (!lstat(full, &info))
+    snprintf(root, sizeof root, "/proc/%d/root/", target->pid);
+    if (links && (!lstat(full, &info) || lstat(root, &info)))
         return length;
     path[length - tail] = 0;
     return length - tail;
@@ -169,7 +171,7 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         incomplete(target, "the path of an opened file could not be read");
         return;
     }
-    length = less_deleted(target, path, length);
+    length = less_deleted(target, path, length, info.st_nlink);
     if (!strcmp(path, GATE)) {
         gate_opened(target, event);
         return;
