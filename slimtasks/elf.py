@@ -23,7 +23,6 @@ DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ = 1, 4, 5, 6, 10
 DT_SONAME, DT_RPATH, DT_RUNPATH, DT_GNU_HASH = 14, 15, 29, 0x6FFFFEF5
 
 CANCELLING = (b"pthread_cancel", b"pthread_exit")
-OPENING = (b"dlopen", b"dlmopen")
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,6 @@ def read_elf(file: BinaryIO) -> Elf | None:
         rpath=_split(dynamic.tagged(DT_RPATH)),
         runpath=_split(dynamic.tagged(DT_RUNPATH)),
         cancels=dynamic.imports(CANCELLING),
-        dlopens=dynamic.imports(OPENING),
     )
 
 

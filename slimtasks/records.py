@@ -34,7 +34,6 @@ class Elf:
     rpath: tuple[str, ...] = ()  # split at ':', $ORIGIN not expanded
     runpath: tuple[str, ...] = ()
     cancels: bool = False  # imports pthread_cancel or pthread_exit, for which glibc loads libgcc_s
-    dlopens: bool = False  # imports dlopen or dlmopen
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ class Package:
     depends: tuple[tuple[str, ...], ...] = ()  # names without type: all of these, of each any one
     paths: tuple[ImagePath, ...] = ()  # what its file list names, after diversions
     provides: tuple[str, ...] = ()  # virtual packages, names without type
-    essential: bool = False
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,6 @@ def oracle(path: Path) -> Elf:
             rpath=tuple(part for value in tags["rpath"] for part in value.split(":") if part),
             runpath=tuple(part for value in tags["runpath"] for part in value.split(":") if part),
             cancels=bool(imports & {"pthread_cancel", "pthread_exit"}),
-            dlopens=bool(imports & {"dlopen", "dlmopen"}),
         )
 
 

@@ -75,11 +75,11 @@ def files(texts: dict[str, str]) -> dict[ImagePath, bytes]:
 def test_packages_of_a_status_file() -> None:
     lines = [
         f"{p.name} {p.version} {p.architecture} {p.source} {' '.join('|'.join(d) for d in p.depends)}"
-        f"{' essential' if p.essential else ''} {','.join(p.provides)}".rstrip()
+        f" {','.join(p.provides)}".rstrip()
         for p in packages(files(FILES))
     ]
     assert lines == [
-        "deb/coreutils 9.1-1 amd64 coreutils libc6 libselinux1|libselinux-stub essential",
+        "deb/coreutils 9.1-1 amd64 coreutils libc6 libselinux1|libselinux-stub",
         "deb/dash 0.5.12-2 amd64 dash",
         "deb/dpkg 1.21 amd64 dpkg",
         "deb/libc6 2.36-9+deb12u9 amd64 glibc  libc6-compat,libc",

@@ -9,7 +9,7 @@ from slimtasks.errors import IncompleteTrace
 from slimtasks.records import Access, ImagePath
 from slimtasks.trace import tracer_image
 from slimtasks.trace.frames import Decoder, Frame
-from slimtasks.trace.recording import Target, union
+from slimtasks.trace.recording import TracedContainer, union
 
 GATE = '7 openat(AT_FDCWD</work>, "/.slimtasks-gate", O_RDONLY|O_CLOEXEC) = 3</.slimtasks-gate>'
 
@@ -18,8 +18,8 @@ def frame(kind: bytes, target: int, text: bytes) -> bytes:
     return struct.pack("=cxHI", kind, target, len(text)) + text
 
 
-def target(*frames: tuple[bytes, str]) -> Target:
-    made = Target(1)
+def target(*frames: tuple[bytes, str]) -> TracedContainer:
+    made = TracedContainer(1)
     for kind, text in frames:
         made.take(Frame(kind, 1, text))
     return made

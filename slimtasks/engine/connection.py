@@ -41,20 +41,12 @@ class Info:
     local: bool  # reached by a socket of this machine
     name: str
     kernel: str
-    cgroup_version: str
     security_options: tuple[str, ...]
-    containerd_store: bool  # image ids are digests of manifests, not of configs
-    cpus: int
-    memory: int  # bytes
 
     @property
     def userns(self) -> bool:
         """Whether containers run in a user namespace of their own (userns-remap)."""
         return any("name=userns" in option for option in self.security_options)
-
-    @property
-    def rootless(self) -> bool:
-        return any("name=rootless" in option for option in self.security_options)
 
 
 class Connection:
@@ -248,7 +240,6 @@ def _pair(version: str) -> tuple[int, int]:
 
 
 def _info(said: dict[str, Any], version: dict[str, Any], api_version: str, local: bool) -> Info:
-    status = {str(pair[0]): str(pair[1]) for pair in said.get("DriverStatus") or () if len(pair) == 2}
     return Info(
         version=version.get("Version", ""),
         api_version=api_version,
@@ -258,9 +249,5 @@ def _info(said: dict[str, Any], version: dict[str, Any], api_version: str, local
         local=local,
         name=said.get("Name", ""),
         kernel=said.get("KernelVersion", ""),
-        cgroup_version=str(said.get("CgroupVersion") or "1"),
         security_options=tuple(sorted(said.get("SecurityOptions") or ())),
-        containerd_store="io.containerd.snapshotter" in status.get("driver-type", ""),
-        cpus=said.get("NCPU", 0),
-        memory=said.get("MemTotal", 0),
     )

@@ -41,7 +41,6 @@ class _Stanza:
 
     text: str
     fields: Mapping[str, str]
-    database: ImagePath  # the status file
     file_list: str  # what its files in info/ start with: 'libc6:amd64' or 'adduser'
 
 
@@ -62,7 +61,6 @@ def packages(files: Mapping[ImagePath, bytes]) -> tuple[Package, ...]:
                 depends=_alternatives(stanza.fields, "pre-depends") + _alternatives(stanza.fields, "depends"),
                 paths=tuple(sorted(paths)),
                 provides=tuple(group[0] for group in _alternatives(stanza.fields, "provides")),
-                essential=stanza.fields.get("essential") == "yes",
             )
         )
     return tuple(found)
@@ -115,10 +113,10 @@ def _stanzas(files: Mapping[ImagePath, bytes]) -> Iterator[_Stanza]:
 
 def _stanza(paragraph: str, fields: Mapping[str, str], path: ImagePath, files: Mapping[ImagePath, bytes]) -> _Stanza:
     if path != STATUS:
-        return _Stanza(paragraph, fields, path, path)
+        return _Stanza(paragraph, fields, path)
     start = join(INFO, fields["package"])
     qualified = f"{start}:{fields.get('architecture', '')}"
-    return _Stanza(paragraph, fields, path, qualified if f"{qualified}.list" in files else start)
+    return _Stanza(paragraph, fields, qualified if f"{qualified}.list" in files else start)
 
 
 def _fields(paragraph: str) -> dict[str, str]:

@@ -28,10 +28,10 @@ def keep_directories(image: FatImage, history: History, kept: Kept) -> None:
             reason = _reason(entry, image, history, used)
             if reason is not None:
                 kept.keep(entry.path, reason)
-    keep_parents(image, kept)
+    keep_parents(kept)
 
 
-def keep_parents(image: FatImage, kept: Kept) -> None:
+def keep_parents(kept: Kept) -> None:
     """Keeps the directories above every kept path; those that the tree lacks are made."""
     for path in kept:
         directory = parent(path)

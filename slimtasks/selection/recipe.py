@@ -40,7 +40,7 @@ def select(inputs: Inputs) -> Selection:
     _keep_needed(closure, image, kept)
     written = _keep_rest(image, kept) if not inputs.whole else {}
     keep_directories(image, history, kept)
-    keep_parents(image, kept)
+    keep_parents(kept)
     selected = tuple(Selected(path, kept.reasons(path), written.get(path, "")) for path in kept)
     notes += unresolved_notes(closure) + unused_data(image.tree, kept)
     if image.base is not None:

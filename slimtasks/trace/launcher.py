@@ -13,7 +13,7 @@ from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.container import Container
 from slimtasks.errors import EngineError, WorkloadError
 from slimtasks.trace.gate import GATE, gated, started_command, tar_of
-from slimtasks.trace.recording import Recording, Target, union
+from slimtasks.trace.recording import Recording, TracedContainer, union
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.workload.launcher import OUTPUT_LIMIT, Exit
 
@@ -24,7 +24,7 @@ class TracedLauncher:
     def __init__(self, engine: Engine, sidecar: Sidecar) -> None:
         self._engine = engine
         self._sidecar = sidecar
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[str, TracedContainer] = {}
         self._gate = b""
 
     @contextmanager

@@ -29,7 +29,7 @@ class Recording:
 
 
 @dataclass
-class Target:
+class TracedContainer:
     """One traced container, as far as the tracer has told."""
 
     number: int
@@ -67,7 +67,7 @@ class Target:
         self.done = True
 
 
-def union(targets: Iterable[Target]) -> Recording:
+def union(targets: Iterable[TracedContainer]) -> Recording:
     """The whole recording; raises IncompleteTrace, with every reason, where anything may be missing."""
     targets = tuple(targets)
     problems = sorted({problem for target in targets for problem in target.problems})

@@ -14,7 +14,7 @@ from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.engine.stream import STDOUT, Stream
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.trace.frames import Decoder, Frame
-from slimtasks.trace.recording import Target, incomplete
+from slimtasks.trace.recording import TracedContainer, incomplete
 
 PATIENCE = 20.0  # seconds for a gate to be let go; the tracer's own limit is 15
 ENDING = 30.0  # seconds for the tracer to report the rest, once a container is gone
@@ -55,7 +55,7 @@ class Sidecar:
         self._image = tracer_image
         self._open = ExitStack()
         self._changed = threading.Condition()
-        self._targets: list[Target] = []
+        self._targets: list[TracedContainer] = []
         self._stream: Stream | None = None
         self._broken = ""  # why the tracer is no longer there
         self._said = bytearray()
@@ -84,28 +84,28 @@ class Sidecar:
         """One of the tracer image's programs: gate, archive or relay."""
         return self._container.read_file(f"/{name}")
 
-    def trace(self, pid: int) -> Target:
+    def trace(self, pid: int) -> TracedContainer:
         """Begins to trace the container whose first process is `pid` (as the host counts) and lets its gate go.
 
         Raises IncompleteTrace where that does not succeed.
         """
         with self._changed:
-            target = Target(number=len(self._targets) + 1)
+            target = TracedContainer(number=len(self._targets) + 1)
             self._targets.append(target)
             self._send(f"trace {target.number} {pid}\n")
         self._wait(target, lambda: bool(target.released), PATIENCE, "its first process was not let go by the gate")
         return target
 
-    def wait_for_exec(self, target: Target, pid: int) -> None:
+    def wait_for_exec(self, target: TracedContainer, pid: int) -> None:
         """Returns once the gated command with the host's number `pid` was let go, which the tracer does by itself."""
         let_go = "a command was not let go by the gate"
         self._wait(target, lambda: pid in target.released or target.done, PATIENCE, let_go)
 
-    def wait_for_end(self, target: Target) -> None:
+    def wait_for_end(self, target: TracedContainer) -> None:
         """Returns once all that the container did was told; the container has to be gone, or about to end."""
         self._wait(target, lambda: target.done, ENDING, "the tracer did not report the rest")
 
-    def _wait(self, target: Target, reached: Callable[[], bool], patience: float, otherwise: str) -> None:
+    def _wait(self, target: TracedContainer, reached: Callable[[], bool], patience: float, otherwise: str) -> None:
         deadline = time.monotonic() + patience
         with self._engine.clock.on(ENGINE), self._changed:
             while not reached():
@@ -144,5 +144,5 @@ class Sidecar:
             self._of(frame).take(frame)
         self._changed.notify_all()
 
-    def _of(self, frame: Frame) -> Target:
+    def _of(self, frame: Frame) -> TracedContainer:
         return self._targets[frame.target - 1]
