@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pipeline_repo import STAGES, Repo
+from pipeline_repo import STAGES, Repo, fresh_tags
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
@@ -21,17 +22,22 @@ FRESH = itertools.count(1)
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_tracer: Path) -> Iterator[Repo]:
     """A repo with a base, a slim image and a build on it."""
-    repo = Repo(tmp_path_factory.mktemp("settled"), busybox, "slimtest-settled")
+    repo = Repo(tmp_path_factory.mktemp("settled"), busybox, fresh_tags())
     repo.write("images/tool/image.yaml", f"kind: build\ntags: [{repo.tags}/tool]\nfrom: {{dockerfile: Dockerfile}}\n")
     repo.write("images/tool/Dockerfile", f"FROM {repo.tags}/ground\nENV TOOL=1\n")
+    shutil.copytree(repo.path("images"), repo.path("pristine"), symlinks=True)
     yield repo
     repo.remove_images()
 
 
 @pytest.fixture
 def repo(settled: Repo) -> Repo:
-    """The same, with all of it built."""
+    """The same, with all of it built; as it was in the beginning, if the test before has left it broken."""
     result = settled.run()
+    if result.status:
+        shutil.rmtree(settled.path("images"))
+        shutil.copytree(settled.path("pristine"), settled.path("images"), symlinks=True)
+        result = settled.run()
     assert (result.status, result.failed) == (0, ()), result.output
     return settled
 

@@ -17,6 +17,7 @@ from slimtasks.oci.archive import write_image
 from slimtasks.oci.config import KIND_LABEL, image_config
 from slimtasks.sources.bootstrap import bootstrap
 from slimtasks.sources.held import making_tag
+from slimtasks.sources.steady import steady
 from slimtasks.spec import Bootstrap
 from slimtasks.spec.context import build_context, dockerfile_name
 
@@ -71,15 +72,17 @@ def _existing(job: Job) -> str:
 
 
 def _built(job: Job) -> str:
-    """Builds the Dockerfile; if another checkout moved a base's tag meanwhile, builds again."""
+    """Builds the Dockerfile; if somebody else moved a base's tag meanwhile, builds again."""
     bases = [(written, job.built(name)) for written, name in job.image.references]
-    for _ in range(_TRIES):
-        job.engine.untag(making_tag(job))  # of a try before
-        for written, identity in bases:
-            job.engine.tag(identity, written)
-        built = job.engine.build(_build(job), job.say)
-        if all((job.engine.inspect_image(written) or {}).get("Id") == identity for written, identity in bases):
-            return built
+    tags = {tag for _, name in job.image.references for tag in job.images[name].tags}
+    with steady(job, {*tags, *(written for written, _ in bases)}):
+        for _ in range(_TRIES):
+            job.engine.untag(making_tag(job))  # of a try before
+            for written, identity in bases:
+                job.engine.tag(identity, written)
+            built = job.engine.build(_build(job), job.say)
+            if all((job.engine.inspect_image(written) or {}).get("Id") == identity for written, identity in bases):
+                return built
     names = ", ".join(written for written, _ in bases)
     raise BuildError(
         f"{job.image.name}: something else keeps moving the tags {names} while they are built on", "run it again"

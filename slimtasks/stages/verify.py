@@ -13,6 +13,7 @@ from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
 from slimtasks.sizes import count
 from slimtasks.sources.held import move_tag
+from slimtasks.sources.steady import steady
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec import Step
 from slimtasks.trace.launcher import TracedLauncher
@@ -31,8 +32,9 @@ def run(job: Job) -> str:
     except WorkloadError as error:
         raise _explained(job, identity, steps, error) from error
     before = read_json(job.files.verify)["image"] if job.files.verify.exists() else ""
-    for tag in job.image.tags:
-        move_tag(job, identity, tag, before)
+    with steady(job, job.image.tags):
+        for tag in job.image.tags:
+            move_tag(job, identity, tag, before)
     seconds = sum(step.seconds for step in result.steps)
     write_json(job.files.verify, {"image": identity, "steps": len(steps), "result": asdict(result)})
     if not steps:
