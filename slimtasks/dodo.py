@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from doit import cmd_run
 from doit.exceptions import InvalidDodoFile
 
 from slimtasks.errors import SlimError
+from slimtasks.interrupt import install
 from slimtasks.progress import PROGRESS, Reporter
 
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-# A plain SIGTERM would leave containers behind.
-signal.signal(signal.SIGTERM, _interrupt)
+install()
 
 _DEFAULT: list[str] = []  # doit takes hold of this list before it asks for the tasks, which fill it
 

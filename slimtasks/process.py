@@ -13,6 +13,8 @@ from typing import IO
 
 from slimtasks.errors import SlimError
 
+_PATIENCE = 5.0  # seconds from SIGTERM to SIGKILL
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -46,7 +48,7 @@ def run(
 
     Raises CommandNotFound where the program is missing; SlimError where it takes too long and,
     with `check`, where it fails, with a command line that can be pasted and the end of stderr.
-    The command gets a process group of its own, killed as a whole on a timeout or an exception.
+    The command gets a process group of its own, ended as a whole on a timeout or an exception.
     """
     line = shlex.join(command)
     try:
@@ -66,7 +68,7 @@ def run(
         raise SlimError(f"{line}: not done after {timeout:g} s", hint) from None
     finally:
         if process.returncode is None:
-            _kill_group(process)
+            _end_group(process)
     status = process.returncode if process.returncode >= 0 else 128 - process.returncode
     err = b"".join(seen) + (err or b"")
     if check and status:
@@ -82,12 +84,18 @@ def _follow(process: subprocess.Popen[bytes], progress: Callable[[str], None]) -
     return seen
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.communicate()
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, upon which mmdebstrap removes the tree that it was making, then SIGKILL."""
+    for number, patience in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+        try:
+            process.communicate(timeout=patience)
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _ending(returncode: int) -> str:

@@ -8,6 +8,7 @@ from doit import runner
 from doit.dependency import Dependency
 from doit.exceptions import InvalidCommand, UnmetDependency
 
+from slimtasks.interrupt import check
 from slimtasks.progress import PROGRESS, Unmet
 from slimtasks.session import Session
 
@@ -27,7 +28,9 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
             with self._session.alone():
                 for note in self._session.repo.notes:
                     PROGRESS.line(note)
-                return int(super().run_all(task_dispatcher))
+                status = int(super().run_all(task_dispatcher))
+                check()
+                return status
         except KeyboardInterrupt:
             where = f" in {self._now}" if self._now else ""
             PROGRESS.line(f"\ninterrupted{where}; what was finished is kept, and the same command goes on from there")
@@ -35,6 +38,7 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
 
     def execute_task(self, task: Any) -> Any:
         """Notes which one it is."""
+        check()
         self._now = task.name if task.actions else ""
         return super().execute_task(task)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -37,12 +37,15 @@ class Session:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While inside, no other run is at work in this checkout; what one left in `scratch` goes."""
+        """While inside, no other run is at work in this checkout; nothing half-done is left at the end."""
         self._take_lock()
         try:
             yield
         finally:
             shutil.rmtree(self.workspace.scratch, ignore_errors=True)
+            if "engine" in self.__dict__:
+                with suppress(EngineError):
+                    self.engine.release()
 
     @cached_property
     def engine(self) -> Engine:
@@ -53,6 +56,8 @@ class Session:
         engine = Engine(self.workspace.root.absolute(), self.environ, self.clock)
         for what in engine.sweep():
             self._say(f"removed {what}, which a run that is gone had left")
+        for path in self.workspace.partial_files():
+            path.unlink(missing_ok=True)
         return engine
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,10 @@ class Workspace:
 
     def image(self, name: str) -> ImageFiles:
         return ImageFiles(self.build / name)
+
+    def partial_files(self) -> Iterator[Path]:
+        """What a run was writing when it was killed, see `records.whole_file` and `oci.store`."""
+        return self.build.glob("*/.*.part")
 
     def scratch_folder(self) -> Path:
         """This run's own folder below `scratch`."""

@@ -7,8 +7,9 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
@@ -24,6 +25,7 @@ from slimtasks.engine.failure import Refused
 from slimtasks.engine.labels import labels, temporary_tag
 from slimtasks.engine.stopwatch import ENGINE, Stopwatch
 from slimtasks.errors import EngineError
+from slimtasks.interrupt import held
 
 _FILLED = "/.slimtasks-volume"  # where a volume is mounted to be filled: no image has that, so nothing is copied up
 
@@ -77,11 +79,12 @@ class Engine:
 
     def load(self, path: Path) -> str:
         """Loads an archive from a file; the image's id."""
-        return images.load(self.connection, path)
+        return self.load_stream(images.pieces(path), str(path))
 
     def load_stream(self, chunks: Iterable[bytes], name: str = "an image") -> str:
         """Loads an archive that comes in pieces; the image's id."""
-        return images.load_stream(self.connection, chunks, name)
+        with ExitStack() as stack:
+            return images.load_stream(self.connection, _followed(chunks, partial(stack.enter_context, held())), name)
 
     def tag(self, image: str, ref: str) -> None:
         """Gives an image one more name; takes that name from the image which had it."""
@@ -123,9 +126,10 @@ class Engine:
         params = {"name": config.name, **({"platform": config.platform} if config.platform else {})}
         doing = f"creating a container from {config.image}"
         try:
-            made = self.connection.json(
-                "POST", "/containers/create", params=params, body=body(config, self._labels()), doing=doing
-            )
+            with held():
+                made = self.connection.json(
+                    "POST", "/containers/create", params=params, body=body(config, self._labels()), doing=doing
+                )
         except Refused as error:
             if error.status == 404 and "No such image" in error.what:
                 raise Refused(
@@ -147,7 +151,8 @@ class Engine:
         name = self._name()
         wanted = {"Name": name, "CheckDuplicate": True, "Internal": internal, "Labels": self._labels()}
         with removed_at_the_end(lambda: sweeping.remove_network(self.connection, name)):
-            self.connection.json("POST", "/networks/create", body=wanted, doing="creating a network")
+            with held():
+                self.connection.json("POST", "/networks/create", body=wanted, doing="creating a network")
             yield name
 
     @contextmanager
@@ -156,7 +161,8 @@ class Engine:
         name = self._name()
         wanted = {"Name": name, "Labels": self._labels()}
         with removed_at_the_end(lambda: sweeping.remove_volume(self.connection, name)):
-            self.connection.json("POST", "/volumes/create", body=wanted, doing="creating a volume")
+            with held():
+                self.connection.json("POST", "/volumes/create", body=wanted, doing="creating a volume")
             yield name
 
     def copy_to_volume(self, volume: str, tar: bytes | BinaryIO | Iterable[bytes], image: str) -> None:
@@ -171,11 +177,21 @@ class Engine:
         """Removes what dead runs left; what it removed, as in 'container 0123456789ab'."""
         return sweeping.sweep(self.connection, self.checkout)
 
+    def release(self) -> None:
+        """Removes what this run did not remove itself; nothing, unless it was interrupted or a task failed."""
+        sweeping.release(self.connection, self.run)
+
     def _labels(self) -> dict[str, str]:
         return labels(self.checkout, self.run)
 
     def _name(self) -> str:
         return f"slimtasks-{self.run}-{secrets.token_hex(4)}"
+
+
+def _followed(chunks: Iterable[bytes], then: Callable[[], object]) -> Iterator[bytes]:
+    """The chunks; `then` is called once all of them are taken."""
+    yield from chunks
+    then()
 
 
 @contextmanager

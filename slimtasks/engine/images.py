@@ -43,11 +43,6 @@ def save(connection: Connection, ref: str) -> Iterator[BinaryIO]:
         yield buffered(answer, connection.address, doing, connection.clock)
 
 
-def load(connection: Connection, path: Path) -> str:
-    """Loads an archive; the image's id. Raises EngineError where it cannot be read or is none."""
-    return load_stream(connection, _read(path), str(path))
-
-
 def load_stream(connection: Connection, chunks: Iterable[bytes], name: str) -> str:
     """Loads an archive that comes in pieces; the image's id, the last one's where it has several."""
     doing = f"loading {name}"
@@ -99,7 +94,8 @@ def identity(connection: Connection, ref: str) -> str:
     return str(found["Id"])
 
 
-def _read(path: Path) -> Iterator[bytes]:
+def pieces(path: Path) -> Iterator[bytes]:
+    """A file as `load_stream` takes it; raises EngineError where it cannot be read."""
     try:
         with path.open("rb") as file:
             while piece := file.read(CHUNK):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from slimtasks.engine.connection import Connection
 from slimtasks.engine.container import remove_container
 from slimtasks.engine.failure import Refused
 from slimtasks.engine.images import image_path
-from slimtasks.engine.labels import CHECKOUT, OWNER, TEMPORARY, is_left_over, tag_left_over
+from slimtasks.engine.labels import CHECKOUT, OWNER, RUN, TEMPORARY, is_left_over, tag_left_over
 
 
 def sweep(connection: Connection, checkout: Path) -> tuple[str, ...]:
@@ -20,35 +21,37 @@ def sweep(connection: Connection, checkout: Path) -> tuple[str, ...]:
     Images without a tag stay: whatever is built on one of ours has its labels, so they tell nothing.
     Returns what it removed, as in 'container 0123456789ab'. What someone else removes at the same time is not in it.
     """
-    removed = [*_containers(connection, checkout), *_networks(connection, checkout), *_volumes(connection, checkout)]
-    return (*removed, *_temporary_tags(connection, checkout))
+    return tuple(
+        _removed(connection, _ours(OWNER), partial(_left_over, checkout), partial(tag_left_over, here=checkout))
+    )
 
 
-def _containers(connection: Connection, checkout: Path) -> Iterator[str]:
-    found = connection.json("GET", "/containers/json", params={"all": "1", **_ours()}, doing="listing containers")
-    for container in found:
-        if _left_over(container, checkout) and remove_container(connection, container["Id"]):
-            yield f"container {container['Id'][:12]}"
+def release(connection: Connection, run: str) -> None:
+    """Removes what one run made and may have left: its owner, who is alive, asks for it."""
+    for _ in _removed(connection, _ours(f"{RUN}={run}"), lambda _: True, lambda tag: tag.endswith(f".{run}")):
+        pass
 
 
-def _networks(connection: Connection, checkout: Path) -> Iterator[str]:
-    for network in connection.json("GET", "/networks", params=_ours(), doing="listing networks"):
-        if _left_over(network, checkout) and remove_network(connection, network["Id"]):
-            yield f"network {network['Name']}"
-
-
-def _volumes(connection: Connection, checkout: Path) -> Iterator[str]:
-    found = connection.json("GET", "/volumes", params=_ours(), doing="listing volumes")
-    for volume in found["Volumes"] or ():
-        if _left_over(volume, checkout) and remove_volume(connection, volume["Name"]):
-            yield f"volume {volume['Name']}"
-
-
-def _temporary_tags(connection: Connection, checkout: Path) -> Iterator[str]:
-    params = {"filters": json.dumps({"reference": [f"{TEMPORARY}*/*"]})}
-    for image in connection.json("GET", "/images/json", params=params, doing="listing images"):
+def _removed(
+    connection: Connection,
+    ours: dict[str, str],
+    gone: Callable[[dict[str, Any]], bool],
+    tag_gone: Callable[[str], bool],
+) -> Iterator[str]:
+    ask = connection.json
+    for found in ask("GET", "/containers/json", params={"all": "1", **ours}, doing="listing containers"):
+        if gone(found) and remove_container(connection, found["Id"]):
+            yield f"container {found['Id'][:12]}"
+    for found in ask("GET", "/networks", params=ours, doing="listing networks"):
+        if gone(found) and remove_network(connection, found["Id"]):
+            yield f"network {found['Name']}"
+    for found in ask("GET", "/volumes", params=ours, doing="listing volumes")["Volumes"] or ():
+        if gone(found) and remove_volume(connection, found["Name"]):
+            yield f"volume {found['Name']}"
+    references = {"filters": json.dumps({"reference": [f"{TEMPORARY}*/*"]})}
+    for image in ask("GET", "/images/json", params=references, doing="listing images"):
         for tag in image["RepoTags"] or ():
-            if tag_left_over(tag, checkout) and remove_image(connection, tag):
+            if tag.startswith(TEMPORARY) and tag_gone(tag) and remove_image(connection, tag):
                 yield f"tag {tag}"
 
 
@@ -75,10 +78,10 @@ def remove_image(connection: Connection, ref: str) -> bool:
     return connection.delete(image_path(ref), doing=f"removing image {ref}")
 
 
-def _ours() -> dict[str, str]:
-    return {"filters": json.dumps({"label": [OWNER]})}
+def _ours(label: str) -> dict[str, str]:
+    return {"filters": json.dumps({"label": [label]})}
 
 
-def _left_over(found: dict[str, Any], checkout: Path) -> bool:
+def _left_over(checkout: Path, found: dict[str, Any]) -> bool:
     labels = found["Labels"] or {}
     return is_left_over(labels.get(OWNER, ""), labels.get(CHECKOUT, ""), checkout)

@@ -1,0 +1,125 @@
+"""Runs that are killed or interrupted at each stage: the same command then goes on, to the same result."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pipeline_repo import STAGES, Repo, Result, fresh_tags
+
+pytest_plugins = ("engine_images", "pipeline_repo")
+pytestmark = pytest.mark.engine
+
+TASKS = ("base:ground", "verify:ground", *(f"{stage}:web" for stage in STAGES if stage != "base"))
+IMAGES = ("ground", "web")
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A repo, and what a run that nobody disturbed makes of it."""
+
+    repo: Repo
+    digests: dict[str, str]  # the config digest of each image
+    seconds: dict[str, float]  # of each task
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_tracer: Path) -> Iterator[Undisturbed]:
+    repo = Repo(tmp_path_factory.mktemp("killed"), busybox, fresh_tags())
+    result = repo.run()
+    assert (result.status, result.ran) == (0, TASKS), result.output
+    yield Undisturbed(repo, digests(repo), seconds(repo))
+    repo.remove_images()
+
+
+def digests(repo: Repo) -> dict[str, str]:
+    return {image: repo.result(image)["config_digest"] for image in IMAGES}
+
+
+def seconds(repo: Repo) -> dict[str, float]:
+    costs = {image: json.loads(repo.path(f"build/{image}/costs.json").read_text()) for image in IMAGES}
+    return {f"{stage}:{image}": cost["seconds"] for image in IMAGES for stage, cost in costs[image].items()}
+
+
+def disturb(repo: Repo, task: str, number: int, delay: float) -> Result:
+    """Starts doit, and sends it a signal some seconds after the task has begun."""
+    stage, _, image = task.partition(":")
+    mark = repo.path(f"build/{image}/{stage}.unfinished")
+    mark.unlink(missing_ok=True)
+    process = repo.start()
+    deadline = time.monotonic() + 60
+    while not mark.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.0003)
+    time.sleep(delay)
+    if process.poll() is None:
+        os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    return Result(process.returncode, output)
+
+
+def finished(before: set[str], result: Result) -> set[str]:
+    """All tasks that are done now; none of those before has run again."""
+    assert not before & set(result.ran), f"what was finished runs again\n{result.output}"
+    return before | set(result.ran)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.8])
+def test_killed_in_each_stage(undisturbed: Undisturbed, part: float) -> None:
+    repo = undisturbed.repo
+    assert repo.run("clean").status == 0
+    done: set[str] = set()
+    for task in TASKS:
+        if task not in done:
+            killed = disturb(repo, task, signal.SIGKILL, part * undisturbed.seconds[task])
+            # its line is on the screen just before its state is on the disk
+            done = finished(done, killed) - set(killed.ran[-1:])
+    result = repo.run()
+    assert result.status == 0, result.output
+    assert digests(repo) == undisturbed.digests
+    assert [repo.tagged(image) for image in IMAGES] == [repo.result(image)["id"] for image in IMAGES]
+    assert repo.left_over() == []
+    assert repo.run().ran == ()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("part", [0.0, 0.5])
+def test_interrupted_in_each_stage(undisturbed: Undisturbed, number: int, part: float) -> None:
+    repo = undisturbed.repo
+    assert repo.run("clean").status == 0
+    done: set[str] = set()
+    for task in TASKS:
+        if task in done:
+            continue
+        result = disturb(repo, task, number, part * undisturbed.seconds[task])
+        done = finished(done, result)
+        assert "Traceback" not in result.output and "xception" not in result.output, result.output
+        if done != set(TASKS):
+            assert result.status == 1, result.output
+            assert result.output.splitlines()[-1].startswith("interrupted in ")
+        assert repo.left_over() == []
+    assert repo.run().status == 0
+    assert digests(repo) == undisturbed.digests
+    assert repo.left_over() == []
+
+
+def test_an_interrupted_bootstrap_leaves_no_tree(make_repo: Callable[..., Repo], tmp_path: Path) -> None:
+    repo = make_repo()
+    source = "{bootstrap: {suite: bookworm, variant: extract, include: [base-files]}}"
+    repo.write("images/tree/image.yaml", f"kind: base\ntags: [{repo.tags}/tree]\nfrom: {source}\n")
+    trees = tmp_path / "trees"
+    trees.mkdir()
+    process = repo.start("tree", TMPDIR=str(trees))
+    deadline = time.monotonic() + 60
+    while not list(trees.glob("mmdebstrap.*/var")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "interrupted in base:tree" in output, output
+    assert list(trees.glob("mmdebstrap.*")) == []
+    assert repo.left_over() == []
