@@ -8,9 +8,9 @@ from typing import Any
 
 from slimtasks import costs
 from slimtasks.costs import Meter
-from slimtasks.errors import SlimError
+from slimtasks.errors import SlimError, of_system
 from slimtasks.job import Job
-from slimtasks.progress import PROGRESS
+from slimtasks.progress import PROGRESS, Unmet
 from slimtasks.session import Session
 from slimtasks.spec import Image
 
@@ -22,6 +22,8 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
     """
     from doit.exceptions import TaskFailed
 
+    if session.engine_gone:
+        return Unmet("the engine is gone")
     files = session.workspace.image(image.name)
     unfinished = files.unfinished(stage)
     meter = Meter(session.clock)
@@ -39,9 +41,9 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
         cost = meter.read()
         costs.note(files, stage, cost)
     except SlimError as error:
-        return TaskFailed(str(error))
+        return TaskFailed(str(session.cause_of(error)))
     except OSError as error:
-        return TaskFailed(_system_error(error))
+        return TaskFailed(str(of_system(error)))
     return {"summary": summary, "seconds": cost["seconds"]}
 
 
@@ -51,19 +53,19 @@ def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:
     return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
-def _system_error(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+def write_report(session: Session) -> Any:
+    """Shows all images as a table, and writes build/report.json."""
+    from doit.exceptions import TaskFailed
 
-
-def write_report(session: Session) -> dict[str, Any]:
-    """Writes build/report.json, and shows it as a table."""
     from slimtasks.stages import report
 
     rows = report.rows(session.workspace, session.repo.images)
-    report.write(session.workspace, rows)
     if rows:
         PROGRESS.line(f"\n{report.table(rows)}")
+    try:
+        report.write(session.workspace, rows)
+    except OSError as error:
+        return TaskFailed(str(of_system(error)))
     return {}
 
 

@@ -17,6 +17,12 @@ from slimtasks.progress import PROGRESS, Reporter
 
 install()
 
+if not os.access(os.curdir, os.W_OK):  # doit's own words for that are a traceback of sqlite
+    raise InvalidDodoFile(
+        f"cannot write to {Path.cwd()}, where .doit.db and build/ go\n"
+        "  -> see whose it is (`ls -ld`), or work in a copy of it"
+    )
+
 _DEFAULT: list[str] = []  # doit takes hold of this list before it asks for the tasks, which fill it
 
 DOIT_CONFIG: dict[str, Any] = {
@@ -44,4 +50,5 @@ def task_images() -> Iterator[dict[str, Any]]:
     except SlimError as error:
         raise InvalidDodoFile(str(error)) from None
     except OSError as error:
-        raise InvalidDodoFile(f"cannot read {error.filename}: {error.strerror}") from error
+        hint = "give yourself the right to it, or take it away; nothing has been run"
+        raise InvalidDodoFile(f"cannot read {error.filename}: {error.strerror}\n  -> {hint}") from error

@@ -10,6 +10,9 @@ SlimError            what happened, and what to do next
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class SlimError(Exception):
     """`what` happened (with file, line, key where there are any), and `hint`: what to do next."""
@@ -45,3 +48,16 @@ class WorkloadError(SlimError):
 
 class IncompleteTrace(SlimError):
     """The trace may have missed something, so nothing was kept of it."""
+
+
+def of_system(error: OSError) -> SlimError:
+    """What the operating system refused: which file, why, what to do next."""
+    path = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = f" in {Path(error.filename).parent}" if error.filename else ""
+        return SlimError(f"the disk is full: cannot write{path}", f"make room{folder}, then run the same command again")
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "see whose it is (`ls -ld`): what one user has built no other may go on with; or remove it"
+        return SlimError(f"cannot use{path}: {reason.lower()}", hint)
+    return SlimError(f"cannot use{path}: {reason.lower()}", "")

@@ -6,6 +6,7 @@ of its line, so that lines stay short and new fields do not change old files.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -208,6 +209,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error.filename = str(path)  # a write tells none
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

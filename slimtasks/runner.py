@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from doit import runner
 from doit.dependency import Dependency
 from doit.exceptions import InvalidCommand, UnmetDependency
 
+from slimtasks.errors import SlimError, of_system
 from slimtasks.interrupt import check
 from slimtasks.progress import PROGRESS, Unmet
 from slimtasks.session import Session
@@ -35,6 +37,10 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
             where = f" in {self._now}" if self._now else ""
             PROGRESS.line(f"\ninterrupted{where}; what was finished is kept, and the same command goes on from there")
             return int(runner.FAILURE)
+        except (OSError, sqlite3.Error) as error:
+            failure = of_system(error) if isinstance(error, OSError) else _unwritten(self.dep_manager.name, error)
+            PROGRESS.line(f"\ncannot go on: {failure}".replace("\n  ->", "\n    ->"))
+            return int(runner.FAILURE)
 
     def execute_task(self, task: Any) -> Any:
         """Notes which one it is."""
@@ -57,6 +63,12 @@ class Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         """A task that was not run, since one that it needs failed, is to doit an error of its own (exit code 2)."""
         unmet = isinstance(base_fail, UnmetDependency)
         super()._handle_task_error(node, Unmet(base_fail.message) if unmet else base_fail)
+
+
+def _unwritten(path: str, error: Exception) -> SlimError:
+    """The error for doit's own note of what is up to date."""
+    hint = "make room on its disk, or see whose it is (`ls -l`); removed, it is made anew, and all stages run once more"
+    return SlimError(f"cannot write {path}: {error}", hint)
 
 
 class NoParallelRunner:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from slimtasks.errors import EngineError
+from slimtasks.errors import EngineError, SlimError
 from slimtasks.spec import cached
 from slimtasks.workspace import Workspace
 
@@ -29,6 +29,7 @@ class Session:
         self.repo: Repo = cached(root.absolute(), environ, self.workspace.spec_cache)
         self._say = say
         self._lock: IO[bytes] | None = None
+        self.engine_gone = False  # or was never there: nothing that needs one is tried any more
 
     @cached_property
     def by_name(self) -> Mapping[str, Image]:
@@ -59,6 +60,17 @@ class Session:
         for path in self.workspace.partial_files():
             path.unlink(missing_ok=True)
         return engine
+
+    def cause_of(self, error: SlimError) -> SlimError:
+        """`error`, or, where the engine turns out to be gone, that, whatever the error was taken for."""
+        from slimtasks.engine.failure import Gone
+
+        try:
+            self.engine.ping()
+        except EngineError as gone:
+            self.engine_gone = True
+            return error if isinstance(error, Gone) else gone
+        return error
 
     @cached_property
     def clock(self) -> Stopwatch:

@@ -13,11 +13,18 @@ SOCKET = "/var/run/docker.sock"
 class Relay:
     """Listens on a free port of 127.0.0.1 and carries each connection to a unix socket, half closes included."""
 
-    def __init__(self, target: str = SOCKET, tls: ssl.SSLContext | None = None, cut_after: int | None = None) -> None:
+    def __init__(
+        self,
+        target: str = SOCKET,
+        tls: ssl.SSLContext | None = None,
+        cut_after: int | None = None,
+        cut_on: tuple[bytes, int] = (b"", 0),
+    ) -> None:
         self._target = target
         self._tls = tls
         self._cut_after = cut_after  # bytes of answers, all connections together
         self._carried = 0
+        self._cut_on, self._times = cut_on  # what a request begins with, and the how manyeth such is the last
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -57,6 +64,11 @@ class Relay:
         try:
             while data := source.recv(65536):
                 target.sendall(data)
+                if self._cut_on and not answers and self._cut_on in data.split(b"\r\n", 1)[0]:
+                    self._times -= 1
+                    if not self._times:
+                        self.cut()
+                        return
                 self._carried += len(data) if answers else 0
                 if self._cut_after is not None and self._carried > self._cut_after:
                     self.cut()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from slimtasks import fatfiles
-from slimtasks.errors import SlimError
+from slimtasks.engine.failure import Gone
+from slimtasks.errors import EngineError, SlimError
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
 from slimtasks.oci.contents import unpack_layers
@@ -19,7 +20,17 @@ def base_id(job: Job) -> str:
     if declared:
         return job.built(declared)
     found = job.engine.inspect_image(wanted)
-    return str(found["Id"]) if found else job.engine.pull(wanted, progress=job.say)
+    if found:
+        return str(found["Id"])
+    try:
+        return job.engine.pull(wanted, progress=job.say)
+    except Gone:
+        raise
+    except EngineError as error:
+        raise EngineError(
+            f"{job.image.name}: final.base: {error.what}",
+            "load it into the engine, declare it below images/, or correct its name",
+        ) from error
 
 
 def base_entries(job: Job) -> tuple[Entry, ...]:

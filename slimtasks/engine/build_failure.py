@@ -15,6 +15,11 @@ _NUMBERED = re.compile(r"^(?:\[[^\]]*\]|Step \d+/\d+ :) *")
 _UNREACHED = re.compile(
     r"dial tcp|no such host|i/o timeout|connection refused|failed to do request|TLS handshake|request canceled", re.I
 )
+_NO_NETWORK = re.compile(
+    r"could not resolve|bad address|name or service not known|temporary failure (?:in name )?resolv|"
+    r"network is unreachable",
+    re.I,
+)
 _NOT_PULLED = re.compile(
     r"pull access denied for (?P<denied>[^\s,]+)|manifest for (?P<manifest>\S+) not found|"
     r"(?P<unknown>\S+): (?:not found|failed to resolve source metadata)",
@@ -36,7 +41,9 @@ def build_failure(
         where += f": {instruction}"
     tail = [*(step.output if step else _after_step(output))][-_TAIL:]
     text = "\n".join([f"{where}: {_short(step.error if step else reason)}", *(f"  {line}" for line in tail)])
-    hint = ""
+    hint = f"correct {file}, or what it uses, then run the same command again"
+    if _NO_NETWORK.search(text):
+        hint = "the build has no network, or not to that host: see to it, then run the same command again"
     if "no space left on device" in text:
         hint = "the engine's disk is full: `docker system df` says of what"
     elif "--mount" in reason and "BuildKit" in reason:

@@ -110,4 +110,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _unreadable(path: Path, error: OSError) -> BuildError:
-    return BuildError(f"cannot read {path} for the build: {(error.strerror or str(error)).lower()}")
+    return BuildError(
+        f"cannot read {path} for the build: {(error.strerror or str(error)).lower()}",
+        "give yourself the right to read it, or leave it out with .dockerignore",
+    )

@@ -30,6 +30,11 @@ class Refused(EngineError):
         super().__init__(what, hint)
         self.status = status
 
+    @property
+    def reason(self) -> str:
+        """What the engine said, without what it was asked for."""
+        return self.what.partition(" failed: ")[2] or self.what
+
 
 class Gone(EngineError):
     """The engine cannot be reached, or went away in the middle."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slimtasks.errors import SlimError
+from slimtasks.errors import SlimError, of_system
 
 
 def layer_path(store: Path, diff_id: str) -> Path:
@@ -24,9 +24,13 @@ def disk_full(path: Path, needed: int = 0) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise SlimError(f"cannot write {path}: {error.strerror or error}", "") from error
+            error.filename = error.filename or str(path)
+            raise of_system(error) from error
         size = f" ({needed / 1e6:.1f} MB in all)" if needed else ""
-        raise SlimError(f"the disk is full: cannot write {path}{size}", f"make room in {path.parent}") from error
+        raise SlimError(
+            f"the disk is full: cannot write {path}{size}",
+            f"make room in {path.parent}, then run the same command again",
+        ) from error
 
 
 class Incoming:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from slimtasks.records import Entry, ImagePath, Selected
@@ -45,6 +45,22 @@ def merge(selected: Sequence[Selected], fat: Tree, base: Tree) -> Merged:
                 replaced.append(place)
     notes = [_replacing(replaced)] if replaced else []
     return Merged(tuple(placed[place] for place in sorted(placed)), tuple(errors), tuple(notes))
+
+
+def in_the_way(added: Iterable[ImagePath], base: Tree) -> list[str]:
+    """What of the base `add:` cannot be laid over, a sentence each."""
+    errors = []
+    for path in sorted(added):
+        folder = base.walk(parent(path))
+        had = base.walk(path).final
+        if folder.final is not None and folder.final.type != "dir":
+            errors.append(f"add: {path}: the base's {folder.final.path} is a {_word(folder.final)}, not a directory")
+        elif folder.resolved != parent(path):
+            place = join(folder.resolved, path.rpartition("/")[2])
+            errors.append(f"add: {path}: the base has a symlink on the way; write its target as {place}")
+        elif had is not None and had.type == "dir":
+            errors.append(f"add: {path}: the base's {path} is a directory, whose files it would hide")
+    return errors
 
 
 def _place(item: Selected, base: Tree) -> ImagePath:

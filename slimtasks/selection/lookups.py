@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slimtasks.records import Access, Entry, ImagePath
 from slimtasks.rootfs import Tree, is_engines
-from slimtasks.selection.rules import Matched, taking
+from slimtasks.selection.rules import Matched, dropped_by
 from slimtasks.spec import Rule
 
 
@@ -23,26 +23,31 @@ class Missing:
 def missing(lookups: Iterable[Access], tree: Tree, kept: Collection[str], drop: Iterable[Rule]) -> tuple[Missing, ...]:
     """The failed lookups (how == 'miss') that the fat image would have answered, in the order of the lookups."""
     rules = [Matched(rule, tree.match(rule.text)) for rule in drop]
+    dropped = dropped_by(rules, tree)
     kept = frozenset(kept)
     found: dict[ImagePath, Missing] = {}
     for access in lookups:
         if access.how == "miss":
-            for path in _lacking(access.path, tree, kept):
+            for path in _lacking(access.path, tree, kept, dropped):
                 if path not in found:
-                    rule = taking(path, rules)
+                    rule = dropped.get(path)
                     line = f'drop: ["{rule.text}"]' if rule else f'keep: ["{path}"]'
                     found[path] = Missing(path, line, rule.where if rule else "")
     return tuple(found.values())
 
 
-def _lacking(asked: str, tree: Tree, kept: frozenset[str]) -> Iterator[ImagePath]:
-    """What of the way to `asked`, and of what running it takes, the fat image has and the slim one lacks."""
+def _lacking(asked: str, tree: Tree, kept: frozenset[str], dropped: Collection[ImagePath]) -> Iterator[ImagePath]:
+    """What of the way to `asked`, and of what running it takes, the fat image has and the slim one lacks.
+
+    Where a rule took a part of it, that alone: the rest comes back with it.
+    """
     walk = tree.walk(asked)
     if walk.final is None:
         return
-    for path in (*walk.passed, walk.final.path):
-        if path not in kept and not is_engines(path):
-            yield path
+    lacking = [path for path in (*walk.passed, walk.final.path) if path not in kept and not is_engines(path)]
+    yield from [path for path in lacking if path in dropped] or lacking
+    if lacking:
+        return
     # execve says ENOENT of a program that is there when its interpreter is not.
     for interpreter in _interpreters(walk.final, tree):
         runner = tree.walk(interpreter)

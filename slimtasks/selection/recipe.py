@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slimtasks.errors import SlimError
 from slimtasks.records import ImagePath, Reason, Selected
-from slimtasks.selection.base import merge
+from slimtasks.selection.base import in_the_way, merge
 from slimtasks.selection.closure import Closure, unresolved_notes
 from slimtasks.selection.directories import keep_directories, keep_parents
 from slimtasks.selection.history import read_history
@@ -46,6 +46,7 @@ def select(inputs: Inputs) -> Selection:
     if image.base is not None:
         merged = merge(selected, image.tree, image.base)
         errors += merged.errors
+        errors += in_the_way(image.added, image.base)
         notes += merged.notes
         selected = merged.selected
     if errors:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from slimtasks.records import ImagePath, Reason
-from slimtasks.rootfs import Tree, globbed, is_below, normalise, parent
+from slimtasks.rootfs import Tree, globbed, normalise, parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 from slimtasks.spec import Rule
@@ -110,8 +110,3 @@ def _nearest_glob(pattern: str, tree: Tree) -> str:
     children = tree.children(final.path)
     some = ", ".join(child.rpartition("/")[2] for child in children[:3]) + (", ..." if len(children) > 3 else "")
     return f"; {directory} has {some}" if children else f"; {directory} is empty"
-
-
-def taking(path: str, rules: Sequence[Matched]) -> Rule | None:
-    """The first rule that names the path or a directory above it."""
-    return next((m.rule for m in rules if any(is_below(path, matched_path) for matched_path in m.paths)), None)

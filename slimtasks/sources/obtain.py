@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
-from slimtasks.engine.failure import Refused
+from slimtasks.engine.failure import Gone, Refused
 from slimtasks.engine.stopwatch import PROGRAMS
 from slimtasks.errors import BuildError, EngineError, SlimError
 from slimtasks.fingerprint import digest_of_file
@@ -22,11 +23,21 @@ from slimtasks.spec import Bootstrap
 from slimtasks.spec.context import build_context, dockerfile_name
 
 _TRIES = 3
+_PRINTS = "it has to print a build context, that is a tar with a Dockerfile, and nothing else, and to end with 0"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def obtain(job: Job) -> str:
     """The id of the source image: bootstrapped, built, declared in this repo, in the engine, or pulled."""
+    try:
+        return _obtained(job)
+    except BaseException:
+        with suppress(EngineError):  # which is gone, perhaps
+            job.engine.untag(making_tag(job))
+        raise
+
+
+def _obtained(job: Job) -> str:
     source = job.image.source
     if source.bootstrap:
         return _bootstrapped(job, source.bootstrap)
@@ -64,9 +75,11 @@ def _existing(job: Job) -> str:
         return str(found["Id"])
     try:
         return job.engine.pull(wanted, platform=job.image.run.platform, progress=job.say)
+    except Gone:
+        raise
     except EngineError as error:
         raise EngineError(
-            f"{job.image.source.where}: from.image: the engine has no {wanted}, and it cannot be pulled: {error.what}",
+            f"{job.image.source.where}: from.image: {error.what}",
             "load it into the engine, declare it below images/, or correct its name",
         ) from error
 
@@ -138,7 +151,7 @@ def _print_to(job: Job, printer: str, path: Path) -> None:
             try:
                 container.start()
             except Refused as error:
-                raise SlimError(f"{_printing(job)}: {error.what}", error.hint) from error
+                raise SlimError(f"{_printing(job)}: {error.reason}", error.hint or _PRINTS) from error
             for number, data in stream:
                 if number == 1:
                     file.write(data)
@@ -147,7 +160,7 @@ def _print_to(job: Job, printer: str, path: Path) -> None:
         status = container.wait()
     if status:
         text = said.decode(errors="replace").strip()
-        raise SlimError(f"{_printing(job)}: exit status {status}\n{text}".rstrip())
+        raise SlimError(f"{_printing(job)}: exit status {status}\n  {text}".rstrip(), _PRINTS)
 
 
 def _printing(job: Job) -> str:
@@ -160,8 +173,6 @@ def _check_context(job: Job, path: Path) -> None:
         with tarfile.open(path, "r:") as tar:
             names = {name.removeprefix("./") for name in tar.getnames()}
     except tarfile.TarError as error:
-        raise SlimError(
-            f"{where}: printed no whole tar: {error}", "it has to print a build context: a tar with a Dockerfile"
-        ) from error
+        raise SlimError(f"{where}: printed no whole tar: {error}", _PRINTS) from error
     if "Dockerfile" not in names:
         raise SlimError(f"{where}: the tar that it printed has no Dockerfile", "put one at its top")

@@ -17,7 +17,7 @@ from slimtasks.spec.names import tagged
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.sources import Sources, folders
 from slimtasks.spec.suggest import meant
-from slimtasks.spec.tree import Scalar, Sequence, found
+from slimtasks.spec.tree import Mistake, Scalar, Sequence, found
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ def load_traced(root: Path, environ: Variables[str, str]) -> Loaded:
 
 
 def _spec_error(reading: Reading) -> SpecError:
-    lines = {str(mistake): mistake for mistake in reading.mistakes}
+    lines: dict[str, Mistake] = {}
+    for mistake in reading.mistakes:  # of a string whose variable is missing, the first one says so
+        if mistake.place not in reading.unfilled or mistake.place not in {other.place for other in lines.values()}:
+            lines[str(mistake)] = mistake
     ordered = sorted(lines, key=lambda line: (lines[line].place.file, lines[line].place.line, lines[line].place.column))
     number = f"{len(ordered)} mistakes" if len(ordered) > 1 else "this mistake"
     return SpecError("\n".join(ordered), f"correct {number}; nothing has been run")

@@ -32,6 +32,7 @@ class Reading:
     caller: Caller
     mistakes: list[Mistake] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unfilled: set[Place] = field(default_factory=set)  # where a variable is missing: no more is said of these strings
 
     def wrong(self, place: Place, loc: Loc, problem: str) -> None:
         self.mistakes.append(Mistake(place, key_name(loc), problem))
@@ -103,6 +104,7 @@ class Reading:
             return replace(scalar, value="?")
         except ValueError as error:
             self.wrong(scalar.place, loc, str(error))
+            self.unfilled.add(scalar.place)
             return scalar
         for name in sorted(self.caller.missing):
             self.notes.append(f"{scalar.place}: {key_name(loc)}: the variable {name} is not set, so it is empty here")

@@ -45,6 +45,8 @@ def _trace(job: Job, fat: Fat) -> tuple[Access, ...]:
         try:
             run_workload(job.engine, launcher, workload, teller(job))
         except WorkloadError as error:
+            if not error.step:  # nothing ran
+                raise WorkloadError(f"{job.image.name}: {error.what}", error.hint) from error
             raise WorkloadError(
                 f"the workload fails on the fat image already, so there is nothing to trace\n{error.what}",
                 error.hint or "make it pass on the image that you build first",

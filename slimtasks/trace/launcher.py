@@ -33,7 +33,8 @@ class TracedLauncher:
         command = started_command(image or {}, config.entrypoint, config.command)
         if image and not command:
             raise WorkloadError(
-                "the image says no command, and neither does the spec", "give run.command or run.entrypoint"
+                "there is nothing to start: the image has neither CMD nor ENTRYPOINT, and the spec no run.command",
+                "give CMD in the Dockerfile, or run.command and final.command in the spec",
             )
         config = replace(config, entrypoint=gated(command), command=())
         tars = (self._gate_tar(), files) if files else (self._gate_tar(),)

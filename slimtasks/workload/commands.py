@@ -28,7 +28,7 @@ def run_exec(action: Exec, target: Target, timeout: float) -> None:
         raise _too_slow(action, timeout) from None
     except Refused as error:
         target.must_run()
-        raise StepFailed(f"the command does not start: {error.what}", sent=_sent(action)) from error
+        raise StepFailed(f"the command does not start: {error.reason}", sent=_sent(action)) from error
     judge(action, ended)
 
 
@@ -58,7 +58,7 @@ def _ended(action: Oneshot | Client, launcher: Launcher, config: ContainerConfig
     except TimeoutError:
         raise _too_slow(action, timeout) from None
     except Refused as error:
-        raise StepFailed(f"the container does not start: {error.what}", sent=_sent(action)) from error
+        raise StepFailed(f"the container does not start: {error.reason}", sent=_sent(action)) from error
 
 
 def run_host(action: Host, env: Mapping[str, str], folder: Path, timeout: float) -> None:

@@ -131,7 +131,7 @@ def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
             container = stack.enter_context(trial.launcher.create(config, trial.files()))
             trial.launcher.start(container)
         except Refused as error:
-            raise _not_started(trial, StepFailed(f"the container does not start: {error.what}"), "", clock) from error
+            raise _not_started(trial, StepFailed(f"the container does not start: {error.reason}"), "", clock) from error
         way = stack.enter_context(reach(engine, container, work.tracer_image))
         target = Target(trial.launcher, container, way, image_config)
         yield replace(trial, ports=ports, target=target)

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.failure import Gone
+from slimtasks.errors import EngineError
 from slimtasks.spec.model import Image
 from slimtasks.spec.run import Volume
 from slimtasks.spec.steps import Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
 from slimtasks.workload.commands import run_client, run_exec, run_host, run_oneshot
 from slimtasks.workload.container_config import container_config
+from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.http import check_http
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.readiness import wait_for, wait_ports
@@ -90,7 +93,14 @@ class Trial:
         if reference in self.workload.clients:
             return self.workload.clients[reference]
         found = self.engine.inspect_image(reference)
-        return str(found["Id"]) if found else self.engine.pull(reference)
+        if found:
+            return str(found["Id"])
+        try:
+            return self.engine.pull(reference)
+        except Gone:
+            raise
+        except EngineError as error:
+            raise StepFailed(error.what, hint=error.hint) from error
 
     def _host_environment(self, target: Target) -> dict[str, str]:
         addresses = {port: target.reach.address(port) for port in sorted(self.ports)}
