@@ -55,7 +55,11 @@ class Relay:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            server.connect(self._target)
+            try:
+                server.connect(self._target)
+            except OSError:  # nobody is there any more
+                self._shut(client)
+                continue
             self._open += [client, server]
             threading.Thread(target=self._carry, args=(client, server, False), daemon=True).start()
             threading.Thread(target=self._carry, args=(server, client, True), daemon=True).start()

@@ -167,6 +167,10 @@ class Repo:
         path.write_text(text)
         return path
 
+    def remove(self, name: str) -> None:
+        """Removes a folder of the repo."""
+        shutil.rmtree(self.root / name)
+
     def append(self, name: str, text: str) -> None:
         """Adds to the end of a file of the repo."""
         self.write(name, self.path(name).read_text() + text)
