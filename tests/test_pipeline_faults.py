@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,7 +25,7 @@ SPEC, DOCKERFILE, SERVER = "images/web/image.yaml", "images/web/Dockerfile", "im
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_tracer: Path) -> Iterator[Repo]:
     """A repo in which all is well, and all is built."""
-    repo = Repo(tmp_path_factory.mktemp("sound"), busybox, "slimtest-faults")
+    repo = Repo(tmp_path_factory.mktemp("sound"), busybox, f"slimtest-{secrets.token_hex(4)}")
     result = repo.run()
     assert result.status == 0, result.output
     yield repo
@@ -391,9 +392,9 @@ def test_no_engine_at_a_port_and_no_address(repo: Repo) -> None:
     said(result, "DOCKER_HOST says 'bogus://x', which is no address of a container engine")
 
 
-def test_an_engine_that_one_may_not_use(repo: Repo) -> None:
+def test_an_engine_that_one_may_not_use(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(repo.root)  # an address may have 107 bytes only
+        monkeypatch.chdir(repo.root)  # an address may have 107 bytes only
         listener.bind("socket")
         listener.listen()
         repo.path("socket").chmod(0)

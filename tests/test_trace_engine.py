@@ -238,7 +238,10 @@ def test_read_only_ones_at_once_leave_no_image(engine: Engine, sidecar: Sidecar,
 
 def test_an_image_without_a_command(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     launcher = TracedLauncher(engine, sidecar)
-    with pytest.raises(WorkloadError, match="says no command"), launcher.create(ContainerConfig(probe_image), b""):
+    with (
+        pytest.raises(WorkloadError, match="has neither CMD nor ENTRYPOINT"),
+        launcher.create(ContainerConfig(probe_image), b""),
+    ):
         pass
 
 
