@@ -84,3 +84,24 @@ def test_replaced_files_are_told() -> None:
     inputs = Inputs(entries(FAT), accesses("open /etc/app.conf"), base=entries("/etc/app.conf digest=x"))
     notes = select(replace(inputs, granularity="file", unowned="traced", metadata="none")).notes
     assert notes == ("1 files of the base are replaced by the fat image's: /etc/app.conf",)
+
+
+def test_what_add_brings_must_not_hide_the_base_s() -> None:
+    base = "/bin -> usr/bin\n/sbin -> usr/bin\n/usr/bin/busybox\n/etc/app.d/x\n/srv"
+    added = ("/sbin/mine", "/etc/app.d", "/srv/page", "/etc/new", "/usr/bin/mine")
+    with pytest.raises(SlimError) as error:
+        selected("exec /bin/app", base, added=added)
+    assert error.value.what.splitlines() == [
+        "add: /etc/app.d: the base's /etc/app.d is a directory, whose files it would hide",
+        "add: /sbin/mine: the base has a symlink on the way; write its target as /usr/bin/mine",
+        "add: /srv/page: the base's /srv is a file, not a directory",
+    ]
+
+
+def test_what_add_brings_must_not_turn_a_link_into_a_folder() -> None:
+    with pytest.raises(SlimError) as error:
+        selected("exec /bin/app", "/usr/bin/busybox", added=("/bin/mine", "/etc"))
+    assert error.value.what.splitlines() == [
+        "add: /bin/mine: the fat image has a symlink on the way; write its target as /usr/bin/mine",
+        "add: /etc: the fat image's /etc is a directory, whose files it would hide",
+    ]

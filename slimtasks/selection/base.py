@@ -47,19 +47,19 @@ def merge(selected: Sequence[Selected], fat: Tree, base: Tree) -> Merged:
     return Merged(tuple(placed[place] for place in sorted(placed)), tuple(errors), tuple(notes))
 
 
-def in_the_way(added: Iterable[ImagePath], base: Tree) -> list[str]:
-    """What of the base `add:` cannot be laid over, a sentence each."""
+def in_the_way(added: Iterable[ImagePath], base: Tree, whose: str = "base") -> list[str]:
+    """What of the base, or of the fat image, `add:` cannot be laid over, a sentence each."""
     errors = []
     for path in sorted(added):
         folder = base.walk(parent(path))
         had = base.walk(path).final
         if folder.final is not None and folder.final.type != "dir":
-            errors.append(f"add: {path}: the base's {folder.final.path} is a {_word(folder.final)}, not a directory")
+            errors.append(f"add: {path}: the {whose}'s {folder.final.path} is a {_word(folder.final)}, not a directory")
         elif folder.resolved != parent(path):
             place = join(folder.resolved, path.rpartition("/")[2])
-            errors.append(f"add: {path}: the base has a symlink on the way; write its target as {place}")
+            errors.append(f"add: {path}: the {whose} has a symlink on the way; write its target as {place}")
         elif had is not None and had.type == "dir":
-            errors.append(f"add: {path}: the base's {path} is a directory, whose files it would hide")
+            errors.append(f"add: {path}: the {whose}'s {path} is a directory, whose files it would hide")
     return errors
 
 

@@ -43,6 +43,7 @@ def select(inputs: Inputs) -> Selection:
     keep_parents(kept)
     selected = tuple(Selected(path, kept.reasons(path), written.get(path, "")) for path in kept)
     notes += unresolved_notes(closure) + unused_data(image.tree, kept)
+    errors += in_the_way(image.added, image.tree, "fat image")
     if image.base is not None:
         merged = merge(selected, image.tree, image.base)
         errors += merged.errors
