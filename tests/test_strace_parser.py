@@ -130,6 +130,11 @@ STAT = 'stat("x", 0x7f) = -1 ENOENT (No such file or directory)'
         ),
         # its number was not to be had: it is one of the lost
         (["clone(child_stack=NULL, flags=SIGCHLD) = 8", f"20 {STAT}"], ["miss /work/x"]),
+        # which goes on from where its last line left it
+        (
+            ["clone(child_stack=NULL, flags=CLONE_FS|SIGCHLD) = 8", '20 chdir("sub") = 0', f"20 {STAT}"],
+            ["look /work/sub", "miss /work/sub/x"],
+        ),
         # chroot
         (
             ['chroot("jail") = 0', 'stat("/x", 0x7f) = 0', 'stat("x", 0x7f) = 0', 'stat("/../y", 0x7f) = 0'],

@@ -75,9 +75,9 @@ class Parser:
         for lines in list(self._waiting.values()):
             if not self._lost:
                 self._problem(f"a process whose parent was not seen: {lines[0][:200]}")
-            for process in self._lost:
+            for process in map(replace, self._lost):  # a copy for all of its lines: one may move it for the next
                 for text in lines:
-                    self._call(0, replace(process), text)
+                    self._call(0, process, text)
         self._waiting.clear()
 
     def _problem(self, text: str) -> None:
