@@ -22,8 +22,8 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
     for path in targets:
         if path.name in _NAMING and path.exists():
             yield from _let_go(session, image, path, dryrun)
-    folder = session.workspace.image(image.name).folder
-    for path in (*targets, folder / "costs.json", *sorted(folder.glob("*.unfinished"))):
+    files = session.workspace.image(image.name)
+    for path in (*targets, files.costs, *sorted(files.folder.glob("*.unfinished"))):
         if path.exists():
             yield str(path)
             if not dryrun:

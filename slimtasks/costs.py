@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from slimtasks.engine.stopwatch import ENGINE, PROGRAMS, WORKLOAD, Stopwatch
 from slimtasks.records import read_json, write_json
@@ -39,5 +38,5 @@ def seconds(files: ImageFiles) -> dict[str, float]:
 
 
 def _read(files: ImageFiles) -> dict[str, dict[str, float]]:
-    found: dict[str, Any] = read_json(files.costs) if files.costs.exists() else {}
-    return {stage: cost if isinstance(cost, dict) else {"seconds": cost} for stage, cost in found.items()}
+    found: dict[str, dict[str, float]] = read_json(files.costs) if files.costs.exists() else {}
+    return found

@@ -29,6 +29,16 @@ def digest_of(*values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of_code(*folders: tuple[Path, tuple[str, ...]]) -> str:
+    """The sha256, in hex, of names and contents of the files that the patterns find, folder by folder."""
+    digest = hashlib.sha256()
+    for folder, patterns in folders:
+        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+            content = path.read_bytes()
+            digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
 def digest_of_file(path: Path) -> str:
     """The sha256 of a file's content, in hex."""
     with path.open("rb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import shutil
 import tarfile
@@ -12,11 +11,12 @@ from functools import cache
 from pathlib import Path
 
 from slimtasks.elf import read_elf
+from slimtasks.fingerprint import digest_of_code
 from slimtasks.job import Job
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
 from slimtasks.packages import dpkg
-from slimtasks.records import Fat, ImagePath, whole_file, write_json, write_lines
+from slimtasks.records import Entry, Fat, ImagePath, Package, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
 from slimtasks.workspace import ImageFiles, Workspace
 
@@ -54,10 +54,17 @@ def _keep(making: ImageFiles, known: ImageFiles, identity: str, found: Scan) -> 
         shutil.rmtree(making.folder, ignore_errors=True)
 
 
-def _write(files: ImageFiles, identity: str, found: Scan) -> None:
+def owned(found: Scan) -> tuple[tuple[Package, ...], tuple[Entry, ...]]:
+    """The installed packages, and the entries with the package that owns each."""
     installed = dpkg.packages(found.files)
     owners = dpkg.owners(installed, Tree(found.entries))
-    entries = [replace(entry, package=owners[entry.path]) if entry.path in owners else entry for entry in found.entries]
+    return installed, tuple(
+        replace(entry, package=owners[entry.path]) if entry.path in owners else entry for entry in found.entries
+    )
+
+
+def _write(files: ImageFiles, identity: str, found: Scan) -> None:
+    installed, entries = owned(found)
     count = sum(entry.type != "dir" for entry in entries)
     write_lines(files.inventory, {"paths": len(entries), "files": count}, entries)
     write_lines(files.packages, {"packages": len(installed)}, installed)
@@ -84,9 +91,4 @@ def _write_captured(path: Path, captured: Mapping[ImagePath, bytes]) -> None:
 @cache
 def _readers_digest() -> str:
     """Names how images are read: a digest (hex) of the modules that do."""
-    here = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in _READERS for path in here.glob(pattern)}):
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    return digest_of_code((Path(__file__).parent, _READERS))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from slimtasks import fatfiles
-from slimtasks.engine.failure import Gone
-from slimtasks.errors import EngineError, SlimError
+from slimtasks.errors import SlimError
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
 from slimtasks.oci.contents import unpack_layers
 from slimtasks.records import Entry
+from slimtasks.sources.obtain import taken
 
 
 def base_id(job: Job) -> str:
@@ -16,21 +16,7 @@ def base_id(job: Job) -> str:
     wanted = job.image.final.base
     if wanted == "scratch":
         return ""
-    declared = dict(job.image.references).get(wanted)
-    if declared:
-        return job.built(declared)
-    found = job.engine.inspect_image(wanted)
-    if found:
-        return str(found["Id"])
-    try:
-        return job.engine.pull(wanted, progress=job.say)
-    except Gone:
-        raise
-    except EngineError as error:
-        raise EngineError(
-            f"{job.image.name}: final.base: {error.what}",
-            "load it into the engine, declare it below images/, or correct its name",
-        ) from error
+    return taken(job, wanted, f"{job.image.name}: final.base")
 
 
 def base_entries(job: Job) -> tuple[Entry, ...]:

@@ -41,11 +41,12 @@ def bootstrap(
         ) from error
 
 
-def _command(wanted: Bootstrap, target: str) -> list[str]:
+def _command(wanted: Bootstrap, *options: str) -> list[str]:
+    """mmdebstrap with the tree on its standard output."""
     include = [f"--include={','.join(wanted.include)}"] if wanted.include else []
     return [
-        *("mmdebstrap", f"--variant={wanted.variant}", "--format=tar", "--skip=output/dev"),
-        *(f"--customize-hook={_UNDATE}", *include, wanted.suite, target),
+        *("mmdebstrap", *options, f"--variant={wanted.variant}", "--format=tar", "--skip=output/dev"),
+        *(f"--customize-hook={_UNDATE}", *include, wanted.suite, "-"),
         *([wanted.mirror] if wanted.mirror else []),
     ]
 
@@ -53,13 +54,13 @@ def _command(wanted: Bootstrap, target: str) -> list[str]:
 def _on_host(wanted: Bootstrap, target: Path, environ: Mapping[str, str], progress: Callable[[str], None]) -> None:
     child = {name: environ[name] for name in _CALLER if name in environ}
     with whole_file(target) as file:
-        process.run(_command(wanted, "-"), env={**child, "LC_ALL": "C.UTF-8"}, stdout=file, progress=progress)
+        process.run(_command(wanted), env={**child, "LC_ALL": "C.UTF-8"}, stdout=file, progress=progress)
 
 
 def _in_container(wanted: Bootstrap, target: Path, engine: Engine, progress: Callable[[str], None]) -> None:
     """mmdebstrap in a container of a Debian image, which needs no more than Docker's usual capabilities."""
     image = _debian(wanted.suite, engine, progress)
-    inner = shlex.join([*_command(wanted, "-")[:1], "--mode=root", "--skip=chroot/mount", *_command(wanted, "-")[1:]])
+    inner = shlex.join(_command(wanted, "--mode=root", "--skip=chroot/mount"))
     script = (
         "set -e; exec 3>&1 >&2; command -v mmdebstrap || "
         "{ apt-get update -q; apt-get install -qy --no-install-recommends mmdebstrap; }; "

@@ -66,7 +66,15 @@ def _bootstrapped(job: Job, wanted: Bootstrap) -> str:
 
 
 def _existing(job: Job) -> str:
-    wanted = job.image.source.image
+    source = job.image.source
+    return taken(job, source.image, f"{source.where}: from.image", job.image.run.platform)
+
+
+def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:
+    """The id of the image that the spec calls `wanted`: declared in this repo, in the engine, or pulled.
+
+    `key` is where it says so, for the error.
+    """
     declared = dict(job.image.references).get(wanted)
     if declared:
         return job.built(declared)
@@ -74,12 +82,12 @@ def _existing(job: Job) -> str:
     if found:
         return str(found["Id"])
     try:
-        return job.engine.pull(wanted, platform=job.image.run.platform, progress=job.say)
+        return job.engine.pull(wanted, platform=platform, progress=job.say)
     except Gone:
         raise
     except EngineError as error:
         raise EngineError(
-            f"{job.image.source.where}: from.image: {error.what}",
+            f"{key}: {error.what}",
             "load it into the engine, declare it below images/, or correct its name",
         ) from error
 

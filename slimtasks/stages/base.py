@@ -11,13 +11,14 @@ from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.finish import config_of, finish
 from slimtasks.elf import read_elf
 from slimtasks.errors import SlimError
+from slimtasks.inventories import owned
 from slimtasks.job import Job
 from slimtasks.oci.contents import Tee, members
 from slimtasks.oci.layer import LayerWriter
 from slimtasks.oci.saved import Scan, scan
 from slimtasks.packages import dpkg
 from slimtasks.records import Entry, ImagePath, Package, SlimLayer, write_json
-from slimtasks.rootfs import Tree, is_engines
+from slimtasks.rootfs import is_engines
 from slimtasks.sizes import size_text
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.obtain import obtain
@@ -27,9 +28,7 @@ from slimtasks.squash import Squashed, squash
 def run(job: Job) -> str:
     """Writes base.json and image.tar, and loads the image."""
     with _saved(job) as (archive, found):
-        installed = dpkg.packages(found.files)
-        owners = dpkg.owners(installed, Tree(found.entries))
-        entries = tuple(replace(entry, package=owners.get(entry.path, "")) for entry in found.entries)
+        installed, entries = owned(found)
         clock = Clock.of(entries, job.environ)
         squashed = _squash(job, entries, installed, found)
         for note in squashed.notes:

@@ -18,4 +18,4 @@ def run(job: Job) -> str:
     tars = [job.workspace.layer(layer.diff_id) for layer in packed.layers]
     text = dockerfile(json.loads(packed.config), names, job.image.final.base)
     write_context(job.files.context, text, list(zip(names, tars, strict=True)))
-    return f"{size_text(job.files.context.stat().st_size)}"
+    return size_text(job.files.context.stat().st_size)

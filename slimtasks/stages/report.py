@@ -94,8 +94,5 @@ def _verdict(row: dict[str, Any]) -> str:
 
 
 def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, rest = (
-        cells[0].ljust(widths[0]),
-        [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)],
-    )
-    return "  ".join([first, *rest])
+    rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+    return "  ".join([cells[0].ljust(widths[0]), *rest])

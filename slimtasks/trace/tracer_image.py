@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
+
+from slimtasks.fingerprint import digest_of_code
 
 PROGRAMS = Path(__file__).parent / "programs"
 _SOURCES = ("*.c", "*.h", "Makefile", "Dockerfile")
@@ -14,12 +15,7 @@ _PARSERS = ("frames.py", "gate.py", "launcher.py", "recording.py", "sidecar.py",
 @cache
 def sources_digest() -> str:
     """Names how traces are made: a digest (hex) of the tracer's programs and of what reads their output."""
-    digest = hashlib.sha256()
-    for folder, patterns in ((PROGRAMS, _SOURCES), (PROGRAMS.parent, _PARSERS)):
-        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
-            content = path.read_bytes()
-            digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    return digest_of_code((PROGRAMS, _SOURCES), (PROGRAMS.parent, _PARSERS))
 
 
 def packaged(architecture: str) -> Path | None:
