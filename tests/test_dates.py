@@ -6,25 +6,37 @@ import pytest
 
 from slimtasks.assembly.dates import Clock
 from slimtasks.errors import SlimError
-from slimtasks.records import Entry, ImagePath
+from slimtasks.records import Entry, FileType, ImagePath
+
+NOON = 43_200  # when the packages were installed
+
+
+def entry(path: str, mtime: int, package: str = "", kind: FileType = "file") -> Entry:
+    return Entry(ImagePath(path), kind, 0o644, mtime=mtime, package=package)
+
 
 ENTRIES = (
-    Entry(ImagePath("/a"), "file", 0o644, mtime=10, package="deb/a"),
-    Entry(ImagePath("/b"), "file", 0o644, mtime=30, package="deb/b"),
-    Entry(ImagePath("/made"), "file", 0o644, mtime=99),
+    entry("/a", 10, "deb/a"),
+    entry("/b", 30, "deb/b"),
+    entry("/c", 20, "deb/c:i386"),
+    entry("/made", NOON + 5),
+    entry("/var/lib/dpkg/info/a.list", NOON),
+    entry("/var/lib/dpkg/info/c:i386.list", NOON),
+    entry("/var/lib/dpkg/status.d/b", NOON),
+    entry("/var/lib/dpkg/status.d/b.md5sums", 0),
 )
 
 
 def test_the_newest_file_of_a_package_gives_the_date() -> None:
-    assert Clock.of(ENTRIES, {}) == Clock(30)
+    assert Clock.of(ENTRIES, {}).epoch == 30
 
 
 def test_source_date_epoch_comes_first() -> None:
-    assert Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"}) == Clock(20)
+    assert Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"}).epoch == 20
 
 
 def test_a_tree_without_packages_is_of_1970() -> None:
-    assert Clock.of(ENTRIES[2:], {}) == Clock(0)
+    assert Clock.of(ENTRIES[3:], {}).epoch == 0
 
 
 def test_a_date_that_is_none_is_refused() -> None:
@@ -32,11 +44,22 @@ def test_a_date_that_is_none_is_refused() -> None:
         Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "today"})
 
 
+@pytest.mark.parametrize("since", [-30, 0, 3600])
+def test_a_packages_file_that_the_build_wrote_anew_does_not_count(since: int) -> None:
+    edited = entry("/etc/a.conf", NOON + since, "deb/a")
+    clock = Clock.of((*ENTRIES, edited), {})
+    assert (clock.epoch, clock.mtime(edited)) == (30, 30)
+
+
 def test_the_links_and_directories_of_a_package_may_be_made_by_whatever_unpacked_it() -> None:
-    assert Clock(30).mtime(Entry(ImagePath("/lib64"), "link", 0o777, mtime=99, package="deb/a")) == 30
-    assert Clock(30).mtime(Entry(ImagePath("/usr"), "dir", 0o755, mtime=10, package="deb/a")) == 30
+    clock = Clock.of(ENTRIES, {})
+    assert clock.mtime(entry("/lib64", NOON, "deb/a", "link")) == 30
+    assert clock.mtime(entry("/usr", 10, "deb/a", "dir")) == 30
 
 
-@pytest.mark.parametrize(("mtime", "package", "expected"), [(5, "", 5), (50, "", 30), (50, "deb/a", 50)])
+@pytest.mark.parametrize(
+    ("mtime", "package", "expected"), [(5, "", 5), (50, "", 20), (50, "deb/a", 50), (50, "deb/c:i386", 50)]
+)
 def test_only_what_a_build_made_is_clamped(mtime: int, package: str, expected: int) -> None:
-    assert Clock(30).mtime(Entry(ImagePath("/x"), "file", 0o644, mtime=mtime, package=package)) == expected
+    clock = Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"})
+    assert clock.mtime(entry("/x", mtime, package)) == expected

@@ -102,7 +102,8 @@ def test_interrupted_in_each_stage(undisturbed: Undisturbed, number: int, part: 
         if done != set(TASKS):
             assert result.status == 1, result.output
             # the shortest tasks are over before the signal comes, and then it was in none
-            assert result.output.splitlines()[-1].startswith("interrupted" if task in done else f"interrupted in {task};")
+            said = "interrupted" if task in done else f"interrupted in {task};"
+            assert result.output.splitlines()[-1].startswith(said)
         assert repo.left_over() == []
     assert repo.run().status == 0
     assert digests(repo) == undisturbed.digests

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from slimtasks.errors import SlimError
+from slimtasks.packages.dpkg import registered
 from slimtasks.records import Entry
+
+_AT_ONCE = 60  # seconds; nobody installs a package that was built less than that before
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Files of packages keep their mtime; all else is clamped to `epoch` (seconds since 1970)."""
+    """Files as their package brought them keep their mtime; all else is clamped to `epoch` (seconds since 1970)."""
 
     epoch: int
+    _installed: Mapping[str, int] = field(default_factory=dict)  # when each package was, seconds since 1970
 
     @staticmethod
     def of(entries: Iterable[Entry], environ: Mapping[str, str]) -> Clock:
-        """SOURCE_DATE_EPOCH (reproducible-builds.org), else the newest mtime of a package's file, else 0."""
+        """SOURCE_DATE_EPOCH (reproducible-builds.org), else the newest mtime that a package brought, else 0.
+
+        `entries`: the whole tree.
+        """
+        entries = tuple(entries)
+        clock = Clock(0, registered(entries))
         given = environ.get("SOURCE_DATE_EPOCH")
         if given is None:
-            owned = (entry.mtime for entry in entries if entry.package and entry.type == "file")
-            return Clock(max(owned, default=0))
+            brought = (entry.mtime for entry in entries if clock._is_as_brought(entry))
+            return replace(clock, epoch=max(brought, default=0))
         if not given.isdecimal():
             raise SlimError(f"SOURCE_DATE_EPOCH is {given!r}", "give it as whole seconds since 1970, or unset it")
-        return Clock(int(given))
+        return replace(clock, epoch=int(given))
 
     def mtime(self, entry: Entry) -> int:
         """What a layer says of the entry; a directory gets the date, since whatever is put into it changes its own."""
         if entry.type == "dir":
             return self.epoch
-        if entry.type == "file" and entry.package:  # a link of a package may be made by whatever unpacked it: usrmerge
-            return entry.mtime
-        return min(entry.mtime, self.epoch)
+        return entry.mtime if self._is_as_brought(entry) else min(entry.mtime, self.epoch)
+
+    def _is_as_brought(self, entry: Entry) -> bool:
+        """Whether the mtime is the package's: a configuration file may have been edited since, a program copied.
+
+        A link may be made by whatever unpacked the package: usrmerge.
+        """
+        return entry.type == "file" and entry.mtime < self._installed.get(entry.package, 0) - _AT_ONCE

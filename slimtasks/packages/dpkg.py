@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from slimtasks.records import ImagePath, Package
+from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, join, normalise, parent
 
 STATUS = ImagePath("/var/lib/dpkg/status")
@@ -164,6 +164,23 @@ def _alternatives(fields: Mapping[str, str], field: str) -> tuple[tuple[str, ...
     """'a (>= 1) | b, c:any' -> (('a', 'b'), ('c',))."""
     groups = (group.split("|") for group in fields.get(field, "").split(",") if group.strip())
     return tuple(tuple(re.split(r"[\s(:\[]", name.strip(), maxsplit=1)[0] for name in group) for group in groups)
+
+
+def registered(entries: Iterable[Entry]) -> dict[str, int]:
+    """When each package was put down as installed, by name: the mtime (seconds since 1970) of its list of files, or of
+    its paragraph in distroless' layout. Of several architectures' the earliest, under each of their names.
+    """
+    times: dict[str, int] = {}
+    for entry in entries:
+        folder, _, file = entry.path.rpartition("/")
+        bare = file.removesuffix(".list") if folder == INFO and file.endswith(".list") else ""
+        if folder == STATUS_D and not file.endswith((".md5sums", ".list")):
+            bare = file
+        if bare:
+            name, _, architecture = bare.partition(":")
+            for known in (f"deb/{name}", f"deb/{name}:{architecture}"):
+                times[known] = min(entry.mtime, times.get(known, entry.mtime))
+    return times
 
 
 def owners(installed: Iterable[Package], tree: Tree) -> dict[ImagePath, str]:
