@@ -46,7 +46,7 @@ def _keep_named(image: FatImage, kept: Kept) -> None:
     named: dict[str, list[ImagePath]] = {
         "WorkingDir": [image.working_directory],
         "Volumes": [normalise(str(volume)) for volume in sorted(image.config.get("Volumes") or ())],
-        "HOME": [home] if (home := image.home()) else [],
+        "HOME": list(image.homes()),
     }
     for field, paths in named.items():
         for path in paths:

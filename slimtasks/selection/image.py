@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +32,14 @@ _NOBODYS = re.compile(
 def is_nobodys(path: str) -> bool:
     """Whether the path is a package manager's cache, a log or temporary."""
     return _NOBODYS.fullmatch(path) is not None
+
+
+@dataclass(frozen=True)
+class Account:
+    """A line of /etc/passwd (passwd(5))."""
+
+    name: str
+    home: str
 
 
 class FatImage:
@@ -72,17 +81,33 @@ class FatImage:
         directories = (self.environment.get("PATH") or DEFAULT_PATH).split(":")
         return tuple(normalise(f"{directory}/{name}") for directory in directories if directory)
 
-    def home(self) -> ImagePath | None:
-        """HOME of the environment, else of the config's user in /etc/passwd."""
-        if self.environment.get("HOME", "").startswith("/"):
-            return normalise(self.environment["HOME"])
-        user = str(self.config.get("User") or "0").partition(":")[0]
-        passwd = self.inputs.captured.get(ImagePath("/etc/passwd"), b"").decode("utf-8", "surrogateescape")
-        for line in passwd.split("\n"):
-            fields = line.split(":")
-            if len(fields) > 5 and user in (fields[0], fields[2]) and fields[5].startswith("/"):
-                return normalise(fields[5])
+    @cached_property
+    def users(self) -> tuple[str, ...]:
+        """As whom containers start, 'user' or 'user:group', each a name or a number; '' is root."""
+        own = str(self.config.get("User") or "")
+        return tuple(dict.fromkeys(user or own for user in self.inputs.users or ("",)))
+
+    def account(self, user: str) -> Account | None:
+        """The line of /etc/passwd with that name or number."""
+        for fields in self._accounts("/etc/passwd"):
+            if len(fields) > 5 and user in (fields[0], fields[2]):
+                return Account(fields[0], fields[5])
         return None
+
+    def group_members(self) -> Iterator[tuple[str, ...]]:
+        """Who is a member, for each line of /etc/group."""
+        return (tuple(fields[3].split(",")) for fields in self._accounts("/etc/group") if len(fields) > 3)
+
+    def homes(self) -> tuple[ImagePath, ...]:
+        """HOME of the environment, else of the users as whom containers start."""
+        if self.environment.get("HOME", "").startswith("/"):
+            return (normalise(self.environment["HOME"]),)
+        accounts = (self.account(user.partition(":")[0] or "0") for user in self.users)
+        return tuple(normalise(account.home) for account in accounts if account and account.home.startswith("/"))
+
+    def _accounts(self, path: str) -> Iterator[list[str]]:
+        text = self.inputs.captured.get(self.tree.walk(path).resolved, b"").decode("utf-8", "surrogateescape")
+        return (line.split(":") for line in text.split("\n"))
 
     def is_unowned(self, entry: Entry) -> bool:
         return not entry.package and entry.type != "dir"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slimtasks.errors import SlimError
 from slimtasks.records import ImagePath, Reason, Selected
+from slimtasks.selection.accounts import keep_for_engine
 from slimtasks.selection.base import in_the_way, merge
 from slimtasks.selection.closure import Closure, unresolved_notes
 from slimtasks.selection.directories import keep_directories, keep_parents
@@ -32,6 +33,7 @@ def select(inputs: Inputs) -> Selection:
         _keep_all(kept)
     else:
         keep_used(inputs.accesses, kept)
+        keep_for_engine(image, kept)
         keep_own(image, history, kept, notes)
     keep_matched("own", "own", matched("own", inputs.own, image, errors), kept, notes)
     keep_matched("keep", "kept", matched("keep", inputs.keep, image, errors), kept, notes)

@@ -44,6 +44,7 @@ def _inputs(job: Job) -> Inputs:
         base=base_entries(job),
         added=tuple(addition.entry.path for addition in additions(image)),
         environment=environment(image, job.environ),
+        users=(image.run.user, image.final.user or ""),
         whole=fat.whole,
     )
 
