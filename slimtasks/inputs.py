@@ -102,7 +102,7 @@ def selection_settings(image: Image) -> list[Any]:
         [image.keep, image.keep_packages, image.drop, image.own],
         [image.unowned, image.granularity, image.metadata, image.final.base],
         [target for _, target in add_files(image)],
-        [image.run.environment, image.run.user, image.final.user, bool(image.workload)],
+        [image.run.environment, image.run.user, image.final.user],
     ]
 
 

@@ -203,9 +203,11 @@ def test_rules_that_match_nothing(repo: Repo) -> None:
 def test_granularity_without_a_workload(repo: Repo) -> None:
     spec = repo.path(SPEC).read_text()
     repo.write(SPEC, spec[: spec.index("workload:")])
-    fails(repo, repo.run(), "select:web", "the spec has no workload", "say `granularity: file`")
+    refused(repo.run(), f"{SPEC}:1:1: workload: is missing", "or `granularity: file`, which keeps")
     repo.append(SPEC, "granularity: file\n")
-    assert repo.run().status == 0
+    result = repo.run()
+    assert result.status == 0, result.output
+    assert "NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED" in result.output
 
 
 def test_granularity_with_packages_of_a_language(repo: Repo) -> None:
@@ -216,7 +218,7 @@ def test_granularity_with_packages_of_a_language(repo: Repo) -> None:
     repo.append(DOCKERFILE, "COPY site /\n")
     repo.append(SPEC, "  - exec: {command: [cat, /usr/lib/python3/dist-packages/foo.py]}\n")
     used = "/usr/lib/python3/dist-packages (Python; the run used /usr/lib/python3/dist-packages/foo.py)"
-    fails(repo, repo.run(), "select:web", used, "say `granularity: file`")
+    fails(repo, repo.run(), "select:web", f"{SPEC}:1:1: granularity: the trace used", used, "say `granularity: file`")
     repo.append(SPEC, "granularity: file\n")
     assert repo.run().status == 0
 

@@ -209,24 +209,24 @@ PYTHON = "/usr/bin/python3\n/usr/lib/python3.11/os.py\n/usr/bin/nginx\n"
 
 
 @pytest.mark.parametrize(
-    ("trace", "workload", "said"),
+    ("trace", "said"),
     [
-        ("exec /usr/bin/python3\nopen /usr/lib/python3.11/os.py", True, "/usr/lib/python3.11 (Python"),
-        ("exec /usr/bin/nginx", False, "the spec has no workload"),
-        ("", True, "the traced run used no file"),
-        ("exec /usr/bin/nginx\nlook /usr/lib/python3.11/os.py", True, ""),
+        ("exec /usr/bin/python3\nopen /usr/lib/python3.11/os.py", "/usr/lib/python3.11 (Python"),
+        ("", "the traced run used no file"),
+        ("exec /usr/bin/nginx\nlook /usr/lib/python3.11/os.py", ""),
     ],
 )
-def test_granularity_auto_is_refused_where_it_would_mean_packages(trace: str, workload: bool, said: str) -> None:
-    inputs = Inputs(entries(PYTHON), accesses(trace), workload=workload)
+def test_granularity_auto_is_refused_where_it_would_mean_packages(trace: str, said: str) -> None:
+    inputs = Inputs(entries(PYTHON), accesses(trace), granularity_at="image.yaml:7:1")
     if not said:
         assert select(inputs).selected
         return
     with pytest.raises(SlimError) as refused:
         select(inputs)
+    assert refused.value.what.startswith("image.yaml:7:1: granularity: the trace")
     assert said in refused.value.what
-    assert "`granularity: file`" in refused.value.what
-    assert select(Inputs(entries(PYTHON), accesses(trace), workload=workload, granularity="file")).selected
+    assert "say `granularity: file`" in refused.value.what
+    assert select(Inputs(entries(PYTHON), accesses(trace), granularity="file")).selected
 
 
 def test_the_whole_image_where_it_was_made_to_be_shipped() -> None:

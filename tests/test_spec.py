@@ -29,7 +29,7 @@ def one(root: Path, text: str, files: Files | None = None, **environ: str) -> Im
     return loaded(root, {"images/app/image.yaml": text, **(files or {})}, **environ).image("app")
 
 
-MINIMAL = "from: {image: debian:12}\n"
+MINIMAL = "from: {image: debian:12}\ngranularity: file\n"
 
 
 def test_minimal(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_variables_take_the_type_that_is_needed(tmp_path: Path) -> None:
 
 def test_a_variable_that_is_not_set_is_noted(tmp_path: Path) -> None:
     repo = loaded(tmp_path, {"images/app/image.yaml": MINIMAL + "run: {user: '${WHO}'}\n"})
-    assert repo.notes == ("images/app/image.yaml:2:13: run.user: the variable WHO is not set, so it is empty here",)
+    assert repo.notes == ("images/app/image.yaml:3:13: run.user: the variable WHO is not set, so it is empty here",)
 
 
 DEFAULTS = """
@@ -212,7 +212,7 @@ def test_defaults_of_the_repo(tmp_path: Path) -> None:
         {
             "pyproject.toml": DEFAULTS,
             "images/a/image.yaml": MINIMAL + "metadata: keep\nfinal: {labels: {b: '3'}}\n",
-            "images/b/image.yaml": "kind: build\n" + MINIMAL,
+            "images/b/image.yaml": "kind: build\nfrom: {image: debian:12}\n",
         },
     )
     a, b = repo.images
@@ -220,6 +220,20 @@ def test_defaults_of_the_repo(tmp_path: Path) -> None:
     assert (a.metadata, dict(a.final.labels)) == ("keep", {"a": "1", "b": "3"})
     assert a.keep[0].where == "pyproject.toml:7:9"
     assert (b.keep, b.final.labels) == ((), ())  # keys that do not fit a kind are not its defaults
+
+
+def test_what_needs_no_workload(tmp_path: Path) -> None:
+    for text in ("kind: base\n", "kind: build\n", "granularity: file\n", "workload: [http: {}]\n"):
+        assert one(tmp_path, f"from: {{image: debian:12}}\n{text}").workload == () or "http" in text
+    assert one(tmp_path, "from: {image: debian:12, stdout: [cat, /x.tar]}\n").granularity == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("granularity: auto\n", "2:1"), ("", "1:1"), ("keep: []\ngranularity: file\n", "3:1")]
+)
+def test_where_the_granularity_is_said(tmp_path: Path, text: str, place: str) -> None:
+    image = one(tmp_path, "from: {image: debian:12}\n" + text + "workload: [http: {}]\n")
+    assert image.granularity_at == f"images/app/image.yaml:{place}"
 
 
 def test_references(tmp_path: Path) -> None:
@@ -254,7 +268,7 @@ COPY --from=busybox:latest /bin/busybox /bin/
 
 
 def test_a_circle_is_refused(tmp_path: Path) -> None:
-    files = {f"images/{a}/image.yaml": f"from: {{image: {b}}}\n" for a, b in ("ab", "bc", "ca")}
+    files = {f"images/{a}/image.yaml": f"from: {{image: {b}}}\ngranularity: file\n" for a, b in ("ab", "bc", "ca")}
     with pytest.raises(SpecError, match=r"images/a/image.yaml:1:7: from: found the circle a -> b -> c -> a"):
         loaded(tmp_path, files)
 

@@ -26,8 +26,8 @@ class Inputs:
     own: Sequence[Rule] = ()
     unowned: str = "own"  # own | traced | all
     granularity: str = "auto"  # auto | file
+    granularity_at: str = ""  # its place in the spec
     metadata: str = "keep"  # keep | none
-    workload: bool = True  # whether the spec declares one
     base: Sequence[Entry] = ()  # the tree of final.base
     added: Sequence[str] = ()  # every path that `add` writes
     environment: Sequence[tuple[str, str]] = ()  # of `run`, over the image's own

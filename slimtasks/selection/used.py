@@ -19,6 +19,7 @@ WORDS = {
     "write": "opened for writing",
     "bind": "made",
 }
+_NOT_YET = "which is not supported yet"
 
 
 def keep_used(accesses: Iterable[Access], kept: Kept) -> None:
@@ -68,18 +69,19 @@ def refuse_languages(image: FatImage, errors: list[str]) -> None:
     """`granularity: auto` keeps whole packages of languages, and all where nothing ran: neither is built yet."""
     if image.inputs.granularity != "auto" or image.inputs.whole:
         return
-    how_on = "say `granularity: file` to keep only the files that the trace and the rules name"
-    if not image.inputs.workload or not image.inputs.accesses:
-        said = "the spec has no workload" if not image.inputs.workload else "the traced run used no file"
-        errors.append(f"{said}, and granularity auto means whole packages then, which is not supported yet; {how_on}")
-        return
     trees = used_trees(_opened(image))
-    if trees:
-        lines = "".join(f"\n  {tree.root} ({tree.language}; the run used {tree.used})" for tree in trees)
-        errors.append(
-            "the trace used packages of a language, which granularity auto keeps whole; "
-            f"that is not supported yet; {how_on}, and `keep:` lines for what is loaded later:{lines}"
-        )
+    if image.inputs.accesses and not trees:
+        return
+    key = f"{image.inputs.granularity_at}: granularity" if image.inputs.granularity_at else "granularity"
+    how_on = "say `granularity: file` to keep only the files that the trace and the rules name"
+    if not image.inputs.accesses:
+        errors.append(f"{key}: the traced run used no file, and auto means whole packages then, {_NOT_YET}; {how_on}")
+        return
+    lines = "".join(f"\n  {tree.root} ({tree.language}; the run used {tree.used})" for tree in trees)
+    errors.append(
+        f"{key}: the trace used packages of a language, which auto keeps whole, {_NOT_YET}; "
+        f"{how_on}, and `keep:` lines for what is loaded later:{lines}"
+    )
 
 
 def _opened(image: FatImage) -> set[ImagePath]:

@@ -12,7 +12,7 @@ from slimtasks.spec.dockerfile import image_names, stage_names
 from slimtasks.spec.model import Image
 from slimtasks.spec.names import is_tag, name_problem, tagged
 from slimtasks.spec.reading import Reading
-from slimtasks.spec.rules import check_together, with_source
+from slimtasks.spec.rules import check_together, check_workload, with_source
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
 from slimtasks.spec.steps_file import read_steps
@@ -51,7 +51,10 @@ def read_image(reading: Reading, folder: Path, defaults: Defaults) -> Draft | No
     image = validated(rest, Image, (), reading.mistakes)
     if image is None:
         return None
-    image = replace(image, name=folder.name, file=path, folder=folder, workload=workload, checks=checks)
+    at = str(place_of(tree, ("granularity",), of_key=True))
+    image = replace(
+        image, name=folder.name, file=path, folder=folder, granularity_at=at, workload=workload, checks=checks
+    )
     draft = _with_dockerfile(reading, Draft(_with_tags(reading, image, tree), tree))
     return draft if len(reading.mistakes) == before else None
 
@@ -74,6 +77,7 @@ def _prepared(reading: Reading, written: Mapping, folder: Path, defaults: Defaul
     """The whole spec in its long form: defaults and variables filled in, and without what is refused."""
     tree = reading.filled(written)
     tree = defaults.under(tree, kind_of(tree))
+    check_workload(tree, reading.mistakes)
     tree = without_unfit(without_unsupported(tree, reading.mistakes), reading.mistakes)
     tree = _with_callers_args(reading, tree)
     tree = Longhand(tree, reading.mistakes).expand()

@@ -1,6 +1,7 @@
 """What a valid spec says: frozen dataclasses that need neither pydantic nor yaml.
 
-`where` ('images/nginx/image.yaml:12:7') is part of neither equality nor repr, so that a moved line is no change.
+`where` and `granularity_at` ('images/nginx/image.yaml:12:7') are part of neither equality nor repr: a moved line is
+no change.
 """
 
 from __future__ import annotations
@@ -128,6 +129,7 @@ class Image:
     own: tuple[Rule, ...] = ()
     unowned: Literal["own", "traced", "all"] = "own"
     granularity: Literal["auto", "file"] = "auto"
+    granularity_at: str = field(default="", compare=False, repr=False)  # its place, or the spec's where it is not said
     trace: Trace = Trace()
     metadata: Literal["keep", "none"] = "keep"
     final: Final = Final()
@@ -139,8 +141,7 @@ class Image:
     references: tuple[tuple[str, str], ...] = ()  # (an image as it is written, name of the declared one), sorted
     __pydantic_config__ = spelled(
         source="from",
-        workload="@workload",
-        checks="@checks",
+        granularity_at="@granularity_at",
         name="@name",
         file="@file",
         folder="@folder",

@@ -148,8 +148,8 @@ def field_alias(kind: Any, field: str) -> str:
 def keys_of(kind: type, loc: Loc = ()) -> list[str]:
     """The keys that a file may hold at `loc` below `kind`, in the order of the class."""
     owner = _class_at(kind, loc)
-    if owner is None:
-        return []
+    if owner is None or not hasattr(owner, "__pydantic_config__"):
+        return []  # a step is read by `steps_file`
     names = [field_alias(owner, field.name) for field in dataclasses.fields(owner)]
     return [name for name in names if not name.startswith("@")]
 
