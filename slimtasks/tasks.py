@@ -6,12 +6,13 @@ Every task has fixed file names, so the graph stands before anything is built an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from slimtasks import __version__, inputs
+from slimtasks import inputs
 from slimtasks.actions import clean_stage, run_stage, write_report
-from slimtasks.fingerprint import digest_of
+from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
@@ -208,10 +209,28 @@ def _task(
         "file_dep": sorted({str(path) for path in (*depends, *results)}),
         "task_dep": [f"verify:{name}" for name in sorted(uses)],
         "targets": [str(path) for path in targets],
-        "uptodate": [config_changed(digest_of(__version__, image.kind, settings)), finished, *checks],
+        "uptodate": [config_changed(digest_of(_maker(stage), image.kind, settings)), finished, *checks],
         "actions": [(run_stage, [stage, image, session])],
         "clean": [(clean_stage, [image, targets, session])],
     }
+
+
+_SINCE = {"base": "0.1.0", "fat": "0.1.0", "trace": "0.1.0", "verify": "0.1.0"}
+"""The version of slimtasks since which a stage that takes long makes the same out of the same.
+
+Whoever changes what it writes puts the version in the making here ('0.2.0', a second time '0.2.0-2'); anything else
+would bootstrap and build all images again with each new version. A trace knows its sources by itself.
+"""
+
+
+def _maker(stage: str) -> str:
+    """What makes the stage's files: they are made again when it changes; of a stage that is cheap, all of slimtasks."""
+    return _SINCE.get(stage) or _code()
+
+
+@cache
+def _code() -> str:
+    return digest_of_code((Path(__file__).parent, ("**/*.py",)))
 
 
 _DOCS = {

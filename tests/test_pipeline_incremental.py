@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pipeline_repo import STAGES, Repo, fresh_tags
+from pipeline_repo import CHECKOUT_OF_SLIMTASKS, STAGES, Repo, fresh_tags
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
@@ -187,6 +187,18 @@ def test_another_date(repo: Repo) -> None:
     assert repo.run(SOURCE_DATE_EPOCH="1000000000").ran == ()
     repo.run()
     assert repo.result("web")["config_digest"] == before
+
+
+def test_another_version_builds_and_traces_nothing(repo: Repo, tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT_OF_SLIMTASKS / "slimtasks", tmp_path / "slimtasks")
+    package = tmp_path / "slimtasks/__init__.py"
+    package.write_text(package.read_text().replace('__version__ = "', '__version__ = "9'))
+    before = repo.result("web")
+    cheap = ("select:web", "layers:web", "context:web", "image:web")
+    assert repo.run(PYTHONPATH=str(tmp_path)).ran == cheap
+    assert repo.run(PYTHONPATH=str(tmp_path)).ran == ()
+    assert repo.result("web") == before
+    assert repo.run().ran == cheap
 
 
 def test_a_new_name_for_an_image_moves_the_tag(repo: Repo) -> None:

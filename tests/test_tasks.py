@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from slimtasks import tasks
 from slimtasks.inputs import ForeignImage
 from slimtasks.session import Session
 from slimtasks.tasks import report_task, tasks_of
@@ -138,6 +139,19 @@ def test_what_is_no_content_counts_too(session: Session, tmp_path: Path, change:
     CHANGES[change][0](app)
     session = again(session)
     assert {stage for stage in stages if settings(session, f"{stage}:app") != before[stage]} == CHANGES[change][1]
+
+
+def test_a_new_version_makes_again_only_what_is_cheap(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_settings() -> dict[str, str]:
+        return {name: task["uptodate"][0].config for name, task in graph(session).items() if task["actions"]}
+
+    before = all_settings()
+    monkeypatch.setattr(tasks, "_code", lambda: "other")
+    changed = {name for name, config in all_settings().items() if config != before[name]}
+    assert changed == {"select:app", "layers:app", "context:app", "image:app"}
+    monkeypatch.setitem(tasks._SINCE, "base", "0.2.0")
+    changed = {name for name, config in all_settings().items() if config != before[name]} - changed
+    assert changed == {"base:ground"}
 
 
 def test_links_are_no_files_to_read(session: Session, tmp_path: Path) -> None:
