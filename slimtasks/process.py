@@ -41,10 +41,11 @@ def run(
     check: bool = True,
     hint: str = "",
     progress: Callable[[str], None] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Runs `command` with exactly the environment `env`, for at most `timeout` seconds.
 
-    `progress` gets the lines of stderr as they come.
+    `progress` gets the lines of stderr as they come; the command inherits the file descriptors `pass_fds`.
 
     Raises CommandNotFound where the program is missing; SlimError where it takes too long and,
     with `check`, where it fails, with a command line that can be pasted and the end of stderr.
@@ -53,7 +54,14 @@ def run(
     line = shlex.join(command)
     try:
         process = subprocess.Popen(
-            command, env=dict(env), cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+            command,
+            env=dict(env),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            pass_fds=pass_fds,
         )
     except FileNotFoundError as error:
         raise CommandNotFound(f"cannot run {command[0]}: no such program", hint) from error

@@ -7,8 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 from pipeline_repo import STAGES, Repo, Result, fresh_tags
@@ -110,18 +112,72 @@ def test_interrupted_in_each_stage(undisturbed: Undisturbed, number: int, part: 
     assert repo.left_over() == []
 
 
-def test_an_interrupted_bootstrap_leaves_no_tree(make_repo: Callable[..., Repo], tmp_path: Path) -> None:
-    repo = make_repo()
-    source = "{bootstrap: {suite: bookworm, variant: extract, include: [base-files]}}"
-    repo.write("images/tree/image.yaml", f"kind: base\ntags: [{repo.tags}/tree]\nfrom: {source}\n")
-    trees = tmp_path / "trees"
-    trees.mkdir()
-    process = repo.start("tree", TMPDIR=str(trees))
-    deadline = time.monotonic() + 60
-    while not list(trees.glob("mmdebstrap.*/var")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+class Bootstrapping:
+    """A repo with a base of Debian's packages, of which nothing is built, and where its trees are made."""
+
+    def __init__(self, repo: Repo, trees: Path) -> None:
+        self.repo, self.trees = repo, trees
+        source = "{bootstrap: {suite: bookworm, variant: extract, include: [base-files]}}"
+        repo.write("images/tree/image.yaml", f"kind: base\ntags: [{repo.tags}/tree]\nfrom: {source}\n")
+        trees.mkdir()
+
+    def begin(self) -> Popen[str]:
+        """A run in the middle of making the tree."""
+        process = self.repo.start("tree", TMPDIR=str(self.trees))
+        deadline = time.monotonic() + 60
+        while not list(self.trees.glob("*/mmdebstrap.*/var")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return process
+
+    def left(self) -> list[Path]:
+        """Trees, less the locks of all runs of this user."""
+        return [path for path in self.trees.iterdir() if path.name != f"slimtasks-{os.getuid()}"]
+
+    def at_work(self) -> list[int]:
+        """The processes that make the tree."""
+        wanted, found = f"TMPDIR={self.trees}/".encode(), []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # gone meanwhile
+                if wanted in path.read_bytes():
+                    found.append(int(path.parent.name))
+        return found
+
+
+@pytest.fixture
+def bootstrapping(make_repo: Callable[..., Repo], tmp_path: Path) -> Bootstrapping:
+    return Bootstrapping(make_repo(), tmp_path / "trees")
+
+
+def test_an_interrupted_bootstrap_leaves_no_tree(bootstrapping: Bootstrapping) -> None:
+    process = bootstrapping.begin()
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1 and "interrupted in base:tree" in output, output
-    assert list(trees.glob("mmdebstrap.*")) == []
-    assert repo.left_over() == []
+    assert bootstrapping.left() == []
+    assert bootstrapping.repo.left_over() == []
+
+
+def test_the_tree_of_a_killed_bootstrap_goes_with_the_next_run(bootstrapping: Bootstrapping) -> None:
+    """All of it dies at once, as by the end of a container or of the machine."""
+    process = bootstrapping.begin()
+    for pid in (process.pid, *bootstrapping.at_work()):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert list(bootstrapping.trees.glob("*/mmdebstrap.*/var"))
+    result = bootstrapping.repo.run("tree", TMPDIR=str(bootstrapping.trees))
+    assert result.status == 0, result.output
+    assert bootstrapping.left() == []
+    assert bootstrapping.repo.left_over() == []
+
+
+def test_a_bootstrap_that_outlives_its_killed_run_is_let_end(bootstrapping: Bootstrapping) -> None:
+    process = bootstrapping.begin()
+    orphans = bootstrapping.at_work()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    result = bootstrapping.repo.run("tree", TMPDIR=str(bootstrapping.trees))
+    assert result.status == 0, result.output
+    assert not set(orphans) & set(bootstrapping.at_work())
+    assert bootstrapping.left() == []
+    assert bootstrapping.repo.left_over() == []

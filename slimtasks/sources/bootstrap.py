@@ -12,6 +12,7 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.errors import BuildError, SlimError
 from slimtasks.records import whole_file
+from slimtasks.sources.trees import tree_folder
 from slimtasks.spec import Bootstrap
 
 # The date of each password's last change is the day of the bootstrap: empty is what shadow(5) offers instead.
@@ -19,7 +20,7 @@ _UNDATE = (
     'cd "$1/etc" && for file in shadow shadow-; do [ ! -e $file ] || '
     "sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done"
 )
-_CALLER = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH")
+_CALLER = ("PATH", "HOME", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH")
 _IMAGES = ("debian:{suite}", "debian:{suite}-slim", "debian:stable", "debian:stable-slim", "debian:latest")
 
 
@@ -53,8 +54,9 @@ def _command(wanted: Bootstrap, *options: str) -> list[str]:
 
 def _on_host(wanted: Bootstrap, target: Path, environ: Mapping[str, str], progress: Callable[[str], None]) -> None:
     child = {name: environ[name] for name in _CALLER if name in environ}
-    with whole_file(target) as file:
-        process.run(_command(wanted), env={**child, "LC_ALL": "C.UTF-8"}, stdout=file, progress=progress)
+    with tree_folder(environ) as (folder, lock), whole_file(target) as file:
+        child |= {"TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
+        process.run(_command(wanted), env=child, stdout=file, progress=progress, pass_fds=(lock,))
 
 
 def _in_container(wanted: Bootstrap, target: Path, engine: Engine, progress: Callable[[str], None]) -> None:
