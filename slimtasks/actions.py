@@ -54,12 +54,12 @@ def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:
 
 
 def write_report(session: Session) -> Any:
-    """Shows all images as a table, and writes build/report.json."""
+    """Shows the images as a table, and writes build/report.json."""
     from doit.exceptions import TaskFailed
 
     from slimtasks.stages import report
 
-    rows = report.rows(session.workspace, session.repo.images)
+    rows = report.rows(session.workspace, session.repo)
     if rows:
         PROGRESS.line(f"\n{report.table(rows)}")
     try:

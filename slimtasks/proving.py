@@ -32,7 +32,7 @@ def teller(job: Job) -> Callable[[StepResult], None]:
     """Says which step went well."""
 
     def tell(step: StepResult) -> None:
-        job.say(f"step {step.number} ({step.kind}) {step.title}: {step.seconds:.2f} s")
+        job.say(f"{step.name} {step.title}: {step.seconds:.2f} s")
 
     return tell
 

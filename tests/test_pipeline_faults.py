@@ -177,6 +177,15 @@ def test_a_workload_that_fails_on_the_fat_image(repo: Repo) -> None:
     fails(repo, repo.run(), "trace:web", "fails on the fat image already", what, "<p>hello</p>")
 
 
+@pytest.mark.slow
+def test_a_server_that_has_to_be_killed_is_told(repo: Repo) -> None:
+    repo.replace(SPEC, "run: {stop_grace_period: 5s}\n", "")
+    repo.replace(SERVER, "trap 'exit 0' TERM", "trap '' TERM")
+    result = repo.run()
+    assert result.status == 0, result.output
+    assert "ended only when it was killed, 10 s after its stop signal" in result.output
+
+
 # Specs
 
 
@@ -288,7 +297,7 @@ def test_what_the_workload_never_used(users: Repo) -> None:
     users.append(SPEC, "checks:\n  - exec: {command: [users]}\n  - exec: {command: [cat, /bin/wget], timeout: 5s}\n")
     users.replace(SPEC, "  - exec: {command: [users], stdout: [both]}\n", "")
     line = '/bin/users: kept by keep: ["/bin/users"]'
-    fails(users, users.run(), "verify:web", "step 1 (exec) failed: exit status 126 instead of 0", line)
+    fails(users, users.run(), "verify:web", "check 1 (exec) failed: exit status 126 instead of 0", line)
     users.append(SPEC, "keep: [/bin/users]\n")
     line = '/etc/passwd: kept by keep: ["/etc/passwd"]'
     fails(users, users.run(), "verify:web", 'getpwnam("nobody") failed', line)

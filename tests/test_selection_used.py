@@ -1,5 +1,7 @@
 """What the trace and the closure keep."""
 
+from dataclasses import replace
+
 import pytest
 from small_trees import accesses, dump, entries, files, rule
 
@@ -194,6 +196,13 @@ def test_a_library_that_is_nowhere_is_told() -> None:
         "the fat image has no /lib/ld.so, which /app needs",
         "the fat image has no libgone.so, which /app needs",
     )
+
+
+def test_a_library_that_the_program_opens_by_its_path_is_there() -> None:
+    """Java's libjvm.so, in a directory that no other library's search path has."""
+    tree = entries("/app elf\n/jvm/lib/libnet.so elf needed=libjvm.so\n/jvm/lib/server/libjvm.so elf soname=libjvm.so")
+    inputs = Inputs(tree, accesses("exec /app\nopen /jvm/lib/server/libjvm.so\nopen /jvm/lib/libnet.so"))
+    assert select(replace(inputs, granularity="file", unowned="traced")).notes == ()
 
 
 def test_data_that_nothing_used_is_told() -> None:

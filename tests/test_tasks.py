@@ -11,6 +11,7 @@ import pytest
 from slimtasks import tasks
 from slimtasks.inputs import ForeignImage
 from slimtasks.session import Session
+from slimtasks.stages.report import rows
 from slimtasks.tasks import report_task, tasks_of
 
 BASE = "kind: base\ntags: [my/base]\nfrom: {bootstrap: {suite: bookworm}}\n"
@@ -86,6 +87,14 @@ def test_no_task_of_an_image_reads_another_images_files_unless_its_spec_names_it
             if "build/" in path and f"build/{name.partition(':')[2]}/" not in path
         ]
         assert [path for path in others if path != "build/ground/base.json"] == []
+
+
+def test_the_report_leaves_out_what_a_plain_run_does_not_build_until_it_is_begun(session: Session) -> None:
+    Path("pyproject.toml").write_text('[tool.slimtasks]\ndefault = ["app"]\n')
+    repo = Session(Path(), {}, lambda line: None).repo
+    assert [row["image"] for row in rows(session.workspace, repo)] == ["app"]
+    session.workspace.image("ground").folder.mkdir(parents=True)
+    assert [row["image"] for row in rows(session.workspace, repo)] == ["app", "ground"]
 
 
 def test_the_report_waits_for_nothing(session: Session) -> None:

@@ -125,10 +125,10 @@ def test_steps_of_every_kind(engine: Engine, app: str) -> None:
             stdout=(f"/[0-9a-f]{{64}} {app} 127.0.0.1 [0-9]+/", "/images/app"),
         ),
     )
-    assert [f"{step.number} {step.kind} {step.title}" for step in result.steps][:3] == [
-        "1 oneshot echo early",
-        "2 http GET http :80/",
-        "3 http GET http :80/none",
+    assert [f"{step.name} {step.title}" for step in result.steps][:3] == [
+        "step 1 (oneshot) echo early",
+        "step 2 (http) GET http :80/",
+        "step 3 (http) GET http :80/none",
     ]
     assert (result.exit_status, result.killed) == (0, False)
     assert 0 < result.stop_seconds < 3 and 0 < result.startup_seconds < 10

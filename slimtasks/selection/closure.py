@@ -168,8 +168,14 @@ def _env_command(words: list[str]) -> str:
 
 
 def unresolved_notes(closure: Closure) -> list[str]:
-    """Libraries that the fat image does not have either, the ten that are needed most."""
-    by_need = sorted(closure.unresolved.items(), key=lambda item: (-len(item[1]), item[0]))
+    """Libraries that ld.so finds nowhere in the fat image either, the ten that are needed most.
+
+    One that stays is no such case wherever it is: once a program has opened it by its path, its SONAME is enough.
+    """
+    elves = (closure.image.tree.elf(closure.image.tree.lookup(path)) for path in closure.kept)
+    loadable = {elf.soname for elf in elves if elf is not None}
+    unresolved = ((name, by) for name, by in closure.unresolved.items() if name not in loadable)
+    by_need = sorted(unresolved, key=lambda item: (-len(item[1]), item[0]))
     notes = []
     for name, needed_by in by_need[:10]:
         more = f" and {len(needed_by) - 1} more" if len(needed_by) > 1 else ""

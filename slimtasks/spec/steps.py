@@ -148,3 +148,9 @@ class Step:
     where: str = field(compare=False, repr=False)
     kind: str  # a key of ACTIONS
     action: Action
+    check: bool = False  # of `checks`, which only the slim image has to pass
+
+    @property
+    def name(self) -> str:
+        """As messages call it: 'step 2 (http)', 'check 2 (http)'."""
+        return f"{'check' if self.check else 'step'} {self.number} ({self.kind})"

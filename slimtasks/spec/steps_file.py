@@ -45,7 +45,7 @@ def _step(reading: Reading, node: Node, key: str, index: int) -> Step | None:
     if isinstance(options, Mapping):
         options = _prepared(reading, kind, options, (*loc, kind))
     action = validated(options, ACTIONS[kind], (*loc, kind), reading.mistakes)
-    return Step(index + 1, str(place), kind, action) if action is not None else None
+    return Step(index + 1, str(place), kind, action, key == "checks") if action is not None else None
 
 
 def _prepared(reading: Reading, kind: str, options: Mapping, loc: tuple[str | int, ...]) -> Mapping:

@@ -9,15 +9,19 @@ from slimtasks import costs
 from slimtasks.job import result_file
 from slimtasks.records import read_json, write_json
 from slimtasks.sizes import count
-from slimtasks.spec import Image
+from slimtasks.spec import Image, Repo
 from slimtasks.workspace import Workspace
 
 _HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
 
 
-def rows(workspace: Workspace, images: Sequence[Image]) -> list[dict[str, Any]]:
-    """What is known of each image; sizes in bytes, uncompressed; seconds of each stage's last run."""
-    return [_row(workspace, image) for image in images]
+def rows(workspace: Workspace, repo: Repo) -> list[dict[str, Any]]:
+    """What is known of each image that a plain `doit` builds, and of others that were begun.
+
+    Sizes are in bytes, uncompressed; seconds are those of each stage's last run.
+    """
+    shown = (i for i in repo.images if i.name in repo.default or workspace.image(i.name).folder.exists())
+    return [_row(workspace, image) for image in shown]
 
 
 def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:

@@ -49,7 +49,12 @@ def _verify(job: Job, identity: str, steps: tuple[Step, ...]) -> WorkloadResult:
     workload = workload_on(job, identity, steps, fat_id=fat_id, tracer=tracer, customised=slim)
     result = run_workload(job.engine, PlainLauncher(job.engine), workload, teller(job))
     grace = job.image.run.stop_grace_period
-    if result.killed and grace is not None:
+    if result.killed and grace is None:
+        job.say(
+            f"ended only when it was killed, {result.stop_seconds:.0f} s after its stop signal: whoever stops it waits "
+            "as long; give a STOPSIGNAL that it listens to (`run: stop_signal:`), or `run: init: true`"
+        )
+    elif result.killed:
         raise WorkloadError(
             f"{job.image.name}: killed, as it did not end within {grace:g} s of its stop signal (stop_grace_period)",
             "give it longer, or another stop_signal",
@@ -73,6 +78,8 @@ def _explained(job: Job, identity: str, steps: tuple[Step, ...], error: Workload
         hint = f"change {job.image.file.name} as told above"
         if not lost:
             more, hint = "it asked for nothing that the fat image has and this one lacks", error.hint
+            if error.step.startswith("check "):
+                more += "; nobody has run this check on the fat image: would it pass there?"
     return WorkloadError(f"{error.what}\n  {more}", hint, step=error.step)
 
 

@@ -14,8 +14,7 @@ from slimtasks.workload.failure import StepFailed
 class StepResult:
     """One step that went well."""
 
-    number: int
-    kind: str
+    name: str  # 'step 2 (http)'
     where: str
     seconds: float
     title: str  # 'GET http :80/'
@@ -30,10 +29,6 @@ class WorkloadResult:
     stop_seconds: float = 0.0  # from the stop signal to the end
     exit_status: int = 0
     killed: bool = False  # it did not stop by its stop signal within its grace period
-
-
-def step_name(step: Step) -> str:
-    return f"step {step.number} ({step.kind})"
 
 
 def step_title(step: Step) -> str:

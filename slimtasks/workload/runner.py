@@ -23,7 +23,7 @@ from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import reach
 from slimtasks.workload.readiness import READY_TIMEOUT, wait_ready
-from slimtasks.workload.report import StepResult, WorkloadResult, step_name, step_title, workload_error
+from slimtasks.workload.report import StepResult, WorkloadResult, step_title, workload_error
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial, Workload
 from slimtasks.workload.volumes import fresh_volumes
@@ -97,8 +97,8 @@ def _attempt(trial: Trial, step: Step, clock: _Clock) -> StepResult:
     except StepFailed as failure:
         failed = _with_ending(failure, trial.target)
         log = trial.target.log() if trial.target else ""
-        raise workload_error(step_name(step), step.where, failed, log, clock.note()) from failure
-    return StepResult(step.number, step.kind, step.where, round(time.monotonic() - began, 3), step_title(step))
+        raise workload_error(step.name, step.where, failed, log, clock.note()) from failure
+    return StepResult(step.name, step.where, round(time.monotonic() - began, 3), step_title(step))
 
 
 def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
