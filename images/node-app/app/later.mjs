@@ -1,0 +1,1 @@
+export default 'imported when asked';
