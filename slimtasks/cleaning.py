@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from slimtasks.errors import EngineError
+from slimtasks.errors import Damaged, EngineError
 from slimtasks.inventories import stored
-from slimtasks.records import read_header, read_json
+from slimtasks.job import named_image
+from slimtasks.records import intact, read_header, read_json
 from slimtasks.session import Session
 from slimtasks.sources.held import held_tag
 from slimtasks.spec import Image
@@ -28,7 +29,12 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
             yield str(path)
             if not dryrun:
                 path.unlink()
-    for path in _unnamed(session.workspace, session.repo.images):
+    try:
+        unnamed = _unnamed(session.workspace, session.repo.images)
+    except Damaged as error:
+        yield f"nothing of the stores, as it is not known what is still needed: {error.what}"
+        return
+    for path in unnamed:
         yield str(path)
         if not dryrun and path.is_dir():
             shutil.rmtree(path)
@@ -41,9 +47,9 @@ def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterato
 
     It may be another one's as well: a slim image's fat one is often declared by itself, or the user's.
     """
-    identity = read_json(path)["id"]
     finished = image.kind == "build" or path.name != "fat.json"
     try:
+        identity = named_image(path)
         found = session.engine.inspect_image(identity) or {}
         ours = {
             held_tag(session.engine.checkout, image.name, "" if finished else "fat"),
@@ -53,7 +59,7 @@ def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterato
             yield f"tag {tag}"
             if not dryrun:
                 session.engine.untag(tag)
-    except EngineError as error:
+    except (EngineError, Damaged) as error:
         yield f"nothing of the engine: {error.what}"  # the files still go
 
 
@@ -64,7 +70,7 @@ def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
         files = workspace.image(image.name)
         for path in (files.fat, files.base):
             if path.exists():
-                named.add(stored(workspace, read_json(path)["id"]).folder.name)
+                named.add(stored(workspace, named_image(path)).folder.name)
         if files.trace.exists():
             named.add(f"{read_header(files.trace).get('key')}.jsonl")
         for path in (files.base, files.layers):
@@ -75,5 +81,6 @@ def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
 
 def _diff_ids(path: Path) -> list[str]:
     """The layers that base.json or layers.json names, those of the base below included."""
-    written = read_json(path) if path.exists() else {}
-    return [*written.get("below", ()), *(layer["diff_id"] for layer in written.get("layers", ()))]
+    with intact(path):
+        written = read_json(path) if path.exists() else {}
+        return [*written.get("below", ()), *(layer["diff_id"] for layer in written.get("layers", ()))]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from slimtasks.engine.stopwatch import ENGINE, PROGRAMS, WORKLOAD, Stopwatch
-from slimtasks.records import read_json, write_json
+from slimtasks.errors import Damaged
+from slimtasks.records import intact, read_json, write_json
 from slimtasks.workspace import ImageFiles
 
 _OTHERS = (ENGINE, WORKLOAD, PROGRAMS)
@@ -38,5 +39,8 @@ def seconds(files: ImageFiles) -> dict[str, float]:
 
 
 def _read(files: ImageFiles) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = read_json(files.costs) if files.costs.exists() else {}
-    return found
+    try:
+        with intact(files.costs):
+            return {stage: dict(cost) for stage, cost in read_json(files.costs).items()} if files.costs.exists() else {}
+    except Damaged:
+        return {}

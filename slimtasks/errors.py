@@ -5,6 +5,7 @@ SlimError            what happened, and what to do next
 ├── EngineError      the container engine refused, failed or cannot be reached
 ├── BuildError       a Dockerfile build or a bootstrap failed
 ├── WorkloadError    a step of the workload failed
+├── Damaged          a file below build/ is not as it was written
 └── IncompleteTrace  the trace may have missed something
 """
 
@@ -48,6 +49,14 @@ class WorkloadError(SlimError):
 
 class IncompleteTrace(SlimError):
     """The trace may have missed something, so nothing was kept of it."""
+
+
+class Damaged(SlimError):
+    """A file below build/ is not as it was written; each of them can be made anew."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        hint = f"`rm {path}`, then run the same command again; if that is not enough, `doit clean` its image before"
+        super().__init__(f"{path} is damaged: {reason}", hint)
 
 
 def of_system(error: OSError) -> SlimError:

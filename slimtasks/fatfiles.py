@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tarfile
 
-from slimtasks.records import Entry, Fat, ImagePath, Package, from_json, read_header, read_json, read_lines
+from slimtasks.errors import Damaged
+from slimtasks.records import Entry, Fat, ImagePath, Package, read_header, read_lines, read_record
 from slimtasks.rootfs import normalise
 from slimtasks.workspace import ImageFiles
 
 
 def fat(files: ImageFiles) -> Fat:
     """The fat image itself."""
-    return from_json(Fat, read_json(files.fat))
+    return read_record(files.fat, Fat)
 
 
 def inventory(files: ImageFiles) -> tuple[Entry, ...]:
@@ -31,8 +32,11 @@ def counts(files: ImageFiles) -> tuple[int, int]:
 
 def captured(files: ImageFiles) -> dict[ImagePath, bytes]:
     """The contents of those small files that later stages read."""
-    with tarfile.open(files.captured, "r:") as tar:
-        return {normalise(member.name): _content(tar, member) for member in tar}
+    try:
+        with tarfile.open(files.captured, "r:") as tar:
+            return {normalise(member.name): _content(tar, member) for member in tar}
+    except tarfile.TarError as error:
+        raise Damaged(files.captured, f"no whole tar ({error})") from error
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

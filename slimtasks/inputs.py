@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slimtasks.records import read_json
+from slimtasks.errors import Damaged
+from slimtasks.job import named_image
+from slimtasks.records import intact, read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
@@ -119,10 +121,37 @@ class Check:
     holds: Callable[[], bool]
 
     def __call__(self) -> bool:
-        return self.holds()
+        """No, where what it has to read is damaged: the task makes that anew."""
+        try:
+            return self.holds()
+        except Damaged:
+            return False
 
     def __repr__(self) -> str:
         return self.what
+
+
+class Unaltered:
+    """Whether a task's targets are as long as when it had made them; one that somebody wrote to is made anew.
+
+    Not by their mtimes, which a copy of the checkout would change.
+    """
+
+    def __init__(self, targets: Sequence[Path]) -> None:
+        self._targets = targets
+
+    def configure_task(self, task: Any) -> None:
+        """Asks doit to save their sizes."""
+        task.value_savers.append(lambda: {"sizes": self._sizes()})
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        return values.get("sizes") in (None, self._sizes())
+
+    def __repr__(self) -> str:
+        return "its targets are as it made them"
+
+    def _sizes(self) -> list[int]:
+        return [path.stat().st_size if path.exists() else -1 for path in self._targets]
 
 
 def finished(files: ImageFiles, stage: str) -> Check:
@@ -134,7 +163,7 @@ def image_there(session: Session, result: Path) -> Check:
     """Whether the engine has the image that `result` names."""
 
     def holds() -> bool:
-        return result.exists() and read_json(result)["id"] in (session.images or {})
+        return result.exists() and named_image(result) in (session.images or {})
 
     return Check(f"the engine has the image of {result}", holds)
 
@@ -143,7 +172,7 @@ def tags_there(session: Session, image: Image, result: Path) -> Check:
     """Whether the image's tags are on the image that `result` names."""
 
     def holds() -> bool:
-        return result.exists() and set(image.tags) <= set((session.images or {}).get(read_json(result)["id"], ()))
+        return result.exists() and set(image.tags) <= set((session.images or {}).get(named_image(result), ()))
 
     return Check(f"{', '.join(image.tags)} is the image of {result}", holds)
 
@@ -154,8 +183,9 @@ def layers_there(session: Session, files: ImageFiles) -> Check:
     def holds() -> bool:
         if not files.layers.exists():
             return False
-        written = read_json(files.layers)
-        diff_ids = [*written["below"], *(layer["diff_id"] for layer in written["layers"])]
+        with intact(files.layers):
+            written = read_json(files.layers)
+            diff_ids = [*written["below"], *(layer["diff_id"] for layer in written["layers"])]
         return all(session.workspace.layer(diff_id).exists() for diff_id in diff_ids)
 
     return Check(f"{session.workspace.layer_store} has the layers of {files.layers}", holds)

@@ -10,13 +10,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from slimtasks import fatfiles
 from slimtasks.elf import read_elf
+from slimtasks.errors import Damaged
 from slimtasks.fingerprint import digest_of_code
 from slimtasks.job import Job
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
 from slimtasks.packages import dpkg
-from slimtasks.records import Entry, Fat, ImagePath, Package, whole_file, write_json, write_lines
+from slimtasks.records import Entry, Fat, ImagePath, Package, has_all_lines, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
 from slimtasks.workspace import ImageFiles, Workspace
 
@@ -40,7 +42,15 @@ def stored(workspace: Workspace, identity: str) -> ImageFiles:
 
 
 def is_whole(files: ImageFiles) -> bool:
-    return all(path.exists() for path in files.of_fat)
+    """Whether nothing is lost or cut off: they are the same files as in the folders of the images."""
+    if not all(path.exists() for path in files.of_fat):
+        return False
+    try:
+        fatfiles.fat(files)
+        fatfiles.captured(files)
+    except Damaged:
+        return False
+    return has_all_lines(files.inventory) and has_all_lines(files.packages)
 
 
 def _keep(making: ImageFiles, known: ImageFiles, identity: str, found: Scan) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slimtasks.records import read_json
+from slimtasks.records import intact, read_json
 from slimtasks.spec.model import Image
 from slimtasks.workspace import ImageFiles, Workspace
 
@@ -32,7 +32,13 @@ class Job:
 
     def built(self, name: str) -> str:
         """The engine's id of another declared image, which a task before this one has built."""
-        return str(read_json(result_file(self.workspace, self.images[name]))["id"])
+        return named_image(result_file(self.workspace, self.images[name]))
+
+
+def named_image(result: Path) -> str:
+    """The engine's id of the image that a result file names; raises Damaged."""
+    with intact(result):
+        return str(read_json(result)["id"])
 
 
 def result_file(workspace: Workspace, image: Image) -> Path:

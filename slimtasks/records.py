@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, Literal, NewType, TypeVar
 
+from slimtasks.errors import Damaged
+
 ImagePath = NewType("ImagePath", str)
 """A path in an image: absolute, normalised, `/` for the root; symlinks in it are not resolved."""
 
@@ -240,34 +242,70 @@ def write_json(path: Path, data: Any) -> None:
         file.write(json.dumps(data, indent=1, sort_keys=True).encode() + b"\n")
 
 
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Damaged for whatever the code inside stumbles over in the content of the file."""
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        reason = f"no JSON at {error.lineno}:{error.colno}" if error.doc.strip() else "nothing where JSON should be"
+        raise Damaged(path, reason) from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise Damaged(path, f"not what was written ({error})") from error
+
+
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
+    """Plain data; raises Damaged."""
+    with intact(path):
+        return json.loads(path.read_bytes())
+
+
+def read_record(path: Path, kind: type[R]) -> R:
+    """The record alone; raises Damaged."""
+    with intact(path):
+        return from_json(kind, json.loads(path.read_bytes()))
 
 
 def write_lines(path: Path, header: dict[str, Any], records: Iterable[Any]) -> None:
-    """Writes a header line and then a line for each record."""
+    """Writes a header line, with the number of `lines` that follow, and then a line for each record."""
     encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+    records = tuple(records)
     with whole_file(path) as file:
-        file.write(encode(header).encode() + b"\n")
+        file.write(encode({**header, "lines": len(records)}).encode() + b"\n")
         for record in records:
             file.write(encode(to_json(record)).encode() + b"\n")
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header alone."""
+    """The header alone; raises Damaged."""
+    with path.open("rb") as file, intact(path):
+        return dict(json.loads(file.readline()))
+
+
+def has_all_lines(path: Path) -> bool:
+    """Whether the file has as many lines as its header says; what is in them is not looked at."""
+    try:
+        lines = read_header(path).get("lines")
+    except Damaged:
+        return False
     with path.open("rb") as file:
-        header: dict[str, Any] = json.loads(file.readline())
-    return header
+        return lines == sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b"")) - 1
 
 
 def read_lines(path: Path, kind: type[R]) -> tuple[dict[str, Any], Iterator[R]]:
-    """The header, and the records one by one."""
-    file = path.open("rb")
-    header = json.loads(file.readline())
+    """The header, and the records one by one; raises Damaged, then too."""
+    header = read_header(path)
 
     def records() -> Iterator[R]:
-        with file:
+        read = 0
+        with path.open("rb") as file:
+            file.readline()
             for line in file:
-                yield from_json(kind, json.loads(line))
+                with intact(path):
+                    record = from_json(kind, json.loads(line))
+                yield record
+                read += 1
+        if read != header.get("lines", read):
+            raise Damaged(path, f"it ends after {read} of {header['lines']} lines")
 
     return header, records()

@@ -201,6 +201,7 @@ def _task(
     from doit.tools import config_changed
 
     finished = inputs.finished(session.workspace.image(image.name), stage)
+    unaltered = inputs.Unaltered(targets)
     results = [result_file(session.workspace, session.by_name[name]) for name in uses]
     return {
         "basename": stage,
@@ -209,7 +210,7 @@ def _task(
         "file_dep": sorted({str(path) for path in (*depends, *results)}),
         "task_dep": [f"verify:{name}" for name in sorted(uses)],
         "targets": [str(path) for path in targets],
-        "uptodate": [config_changed(digest_of(_maker(stage), image.kind, settings)), finished, *checks],
+        "uptodate": [config_changed(digest_of(_maker(stage), image.kind, settings)), finished, unaltered, *checks],
         "actions": [(run_stage, [stage, image, session])],
         "clean": [(clean_stage, [image, targets, session])],
     }

@@ -14,14 +14,16 @@ HEAVY = (
 GRAPH = """
 import os, sys
 from pathlib import Path
+from slimtasks.inputs import Check
 from slimtasks.session import Session
 from slimtasks.tasks import report_task, tasks_of
 session = Session(Path(), os.environ, print)
 session.__dict__["images"] = {}
 made = [task for image in session.repo.images for task in tasks_of(image, session)]
 for task in made:
-    for check in task.get("uptodate", ())[1:]:
-        check()
+    for check in task.get("uptodate", ()):
+        if isinstance(check, Check):
+            check()
 print(len(made), *(name for name in sys.argv[1:] if name in sys.modules))
 """
 

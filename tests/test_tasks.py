@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from slimtasks import tasks
-from slimtasks.inputs import ForeignImage
+from slimtasks.inputs import ForeignImage, Unaltered
 from slimtasks.session import Session
 from slimtasks.stages.report import rows
 from slimtasks.tasks import report_task, tasks_of
@@ -148,6 +149,22 @@ def test_what_is_no_content_counts_too(session: Session, tmp_path: Path, change:
     CHANGES[change][0](app)
     session = again(session)
     assert {stage for stage in stages if settings(session, f"{stage}:app") != before[stage]} == CHANGES[change][1]
+
+
+def test_a_target_of_another_length_is_made_anew(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("123")
+    unaltered, task = Unaltered([one, other]), SimpleNamespace(value_savers=[])
+    assert unaltered(task, {})  # made by a version that did not look
+    unaltered.configure_task(task)
+    (saver,) = task.value_savers
+    saved = saver()
+    assert unaltered(task, saved)
+    other.touch()
+    assert not unaltered(task, saved)
+    other.unlink()
+    one.write_text("456")
+    assert unaltered(task, saved)
 
 
 def test_a_new_version_makes_again_only_what_is_cheap(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from slimtasks import fatfiles
 from slimtasks.assembly.finish import Below, config_of
 from slimtasks.job import Job
-from slimtasks.records import SlimLayer, from_json, read_json
+from slimtasks.records import SlimLayer, from_json, intact, read_json
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,14 @@ class Packed:
 
 def read_packed(job: Job) -> Packed:
     """Reads layers.json and fat.json."""
-    data = read_json(job.files.layers)
-    below = Below(tuple(data["below"]), data["below_size"], data["below_files"])
-    layers = tuple(from_json(SlimLayer, layer) for layer in data["layers"])
+    with intact(job.files.layers):
+        data = read_json(job.files.layers)
+        below = Below(tuple(data["below"]), data["below_size"], data["below_files"])
+        layers = tuple(from_json(SlimLayer, layer) for layer in data["layers"])
+        created = data["created"]
     base = job.image.final.base
     made = [(diff_id, f"base {base}") for diff_id in below.diff_ids]
     made += [(layer.diff_id, f"slimtasks {layer.name}") for layer in layers]
     name = "" if base == "scratch" else base
-    config = config_of(job, fatfiles.fat(job.files).config, made, data["created"], base_name=name)
+    config = config_of(job, fatfiles.fat(job.files).config, made, created, base_name=name)
     return Packed(below, layers, config)

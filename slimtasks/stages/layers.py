@@ -12,10 +12,10 @@ from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries, base_layers
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.layering import Item, Plan, plan_layers
-from slimtasks.errors import SlimError
+from slimtasks.errors import Damaged, SlimError
 from slimtasks.job import Job
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.records import Selected, SlimLayer, from_json, read_json, read_lines, to_json, write_json
+from slimtasks.records import Selected, SlimLayer, from_json, intact, read_json, read_lines, to_json, write_json
 from slimtasks.sizes import size_text
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.trace.extract import extract
@@ -67,9 +67,13 @@ def _known(job: Job) -> dict[str, SlimLayer]:
     """The layers of the last run that are still in the store, by their plan's key."""
     if not job.files.layers.exists():
         return {}
-    data: dict[str, Any] = read_json(job.files.layers)
-    layers = [from_json(SlimLayer, layer) for layer in data["layers"]]
-    pairs = zip(data["keys"], layers, strict=True)
+    try:
+        with intact(job.files.layers):
+            data: dict[str, Any] = read_json(job.files.layers)
+            layers = [from_json(SlimLayer, layer) for layer in data["layers"]]
+            pairs = list(zip(data["keys"], layers, strict=True))
+    except Damaged:
+        return {}  # it is written anew
     return {key: layer for key, layer in pairs if job.workspace.layer(layer.diff_id).exists()}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from slimtasks import costs
+from slimtasks.errors import Damaged
 from slimtasks.job import result_file
-from slimtasks.records import read_json, write_json
+from slimtasks.records import intact, read_json, write_json
 from slimtasks.sizes import count
 from slimtasks.spec import Image, Repo
 from slimtasks.workspace import Workspace
@@ -40,10 +42,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 
 def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
     files = workspace.image(image.name)
-    fat = read_json(files.fat) if files.fat.exists() else {}
-    result = result_file(workspace, image)
-    made = read_json(result) if result.exists() else {}
-    verify = read_json(files.verify) if files.verify.exists() else {}
+    fat, made, verify = map(_known, (files.fat, result_file(workspace, image), files.verify))
     return {
         "image": image.name,
         "kind": image.kind,
@@ -60,13 +59,22 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
     }
 
 
+def _known(path: Path) -> dict[str, Any]:
+    """What the file says; nothing where it is not there, or damaged, which its own stage finds out."""
+    try:
+        with intact(path):
+            return dict(read_json(path)) if path.exists() else {}
+    except Damaged:
+        return {}
+
+
 def _source_size(workspace: Workspace, image: Image, fat: dict[str, Any]) -> int:
     """The bytes of what was slimmed: of an image whose context another one printed, that other one's."""
     printers = [name for written, name in image.references if image.source.stdout and written == image.source.image]
     for name in printers:
-        path = workspace.image(name).fat
-        if path.exists():
-            return int(read_json(path)["size"])
+        printer = _known(workspace.image(name).fat)
+        if printer:
+            return int(printer.get("size", 0))
     return int(fat.get("size", 0))
 
 

@@ -9,7 +9,7 @@ from slimtasks import fatfiles
 from slimtasks.errors import WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
-from slimtasks.records import Access, Fat, read_lines, whole_file, write_lines
+from slimtasks.records import Access, Fat, has_all_lines, read_lines, whole_file, write_lines
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.sidecar import Sidecar
@@ -22,7 +22,7 @@ def run(job: Job) -> str:
     fat = fatfiles.fat(job.files)
     key = trace_key(job, fat)
     stored = job.workspace.trace_store / f"{key}.jsonl"
-    known = stored.exists()
+    known = stored.exists() and has_all_lines(stored)
     if not known:
         if not job.image.workload:
             job.say("NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED")

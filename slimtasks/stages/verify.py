@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from slimtasks import fatfiles
-from slimtasks.errors import IncompleteTrace, SlimError, WorkloadError
+from slimtasks.errors import Damaged, IncompleteTrace, SlimError, WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
-from slimtasks.records import Access, Selected, read_json, read_lines, write_json
+from slimtasks.records import Access, Selected, intact, read_json, read_lines, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
 from slimtasks.sizes import count
@@ -31,7 +31,7 @@ def run(job: Job) -> str:
         result = _verify(job, identity, steps) if steps else WorkloadResult(())
     except WorkloadError as error:
         raise _explained(job, identity, steps, error) from error
-    before = read_json(job.files.verify)["image"] if job.files.verify.exists() else ""
+    before = _verified(job)
     with steady(job, job.image.tags):
         for tag in job.image.tags:
             move_tag(job, identity, tag, before)
@@ -40,6 +40,16 @@ def run(job: Job) -> str:
     if not steps:
         return f"NOTHING TO VERIFY: no workload; tagged {', '.join(job.image.tags)}"
     return f"{count(len(steps), 'step')} passed in {seconds:.1f} s; tagged {', '.join(job.image.tags)}"
+
+
+def _verified(job: Job) -> str:
+    """The engine's id of the image that had the tags last; empty where that is not known."""
+    path = job.files.verify
+    try:
+        with intact(path):
+            return str(read_json(path)["image"]) if path.exists() else ""
+    except Damaged:
+        return ""
 
 
 def _verify(job: Job, identity: str, steps: tuple[Step, ...]) -> WorkloadResult:
