@@ -166,6 +166,7 @@ STAT = 'stat("x", 0x7f) = -1 ENOENT (No such file or directory)'
             ["look /x"],
         ),
         (['execve("/x", ["x"], 0x5 /* 1 var */ <unfinished ...>) = ?'], ["exec /x"]),
+        (['execve("/x", ["x"], 0x5 /* 1 var */ <detached ...>'], ["exec /x"]),
         # a thread's exec becomes the leader's
         (
             [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _HEAD = struct.Struct("=cxHI")  # type, target, length; both ends of the stream are the engine's and ours: little-endian
-OPENED, LINE, RELEASED, INCOMPLETE, DONE = b"O", b"S", b"R", b"E", b"D"
+OPENED, LINE, RELEASED, KILLED, INCOMPLETE, DONE = b"O", b"S", b"R", b"K", b"E", b"D"
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,10 @@ class TracedLauncher:
     def start(self, container: Container) -> None:
         container.start()
         pid = container.pid()
-        if not pid:
+        target = self._sidecar.trace(pid) if pid else None
+        if target is None or not target.released:
             raise EngineError(f"{container} ended before it could be traced", f"is {GATE} in its image's way?")
-        self._targets[container.id] = self._sidecar.trace(pid)
+        self._targets[container.id] = target
 
     def exec(self, container: Container, command: tuple[str, ...], user: str, timeout: float) -> Exit:
         execution = container.exec(gated(command), user=user)

@@ -34,6 +34,7 @@ class TracedContainer:
 
     number: int
     released: set[int] = field(default_factory=set)
+    killed: set[int] = field(default_factory=set)  # in their gates, so that nothing of them ran
     done: bool = False
     problems: set[str] = field(default_factory=set)
     opened: set[Access] = field(default_factory=set)
@@ -52,6 +53,8 @@ class TracedContainer:
                 self.opened.add(Access(ImagePath(path), _HOW[frame.text[:1]], FANOTIFY))
         elif frame.type == frames.RELEASED:
             self.released.add(int(frame.text))
+        elif frame.type == frames.KILLED:
+            self.killed.add(int(frame.text))
         elif frame.type == frames.INCOMPLETE:
             self.problems.add(frame.text)
         elif frame.type == frames.DONE:

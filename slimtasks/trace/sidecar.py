@@ -16,8 +16,8 @@ from slimtasks.errors import EngineError, SlimError
 from slimtasks.trace.frames import Decoder, Frame
 from slimtasks.trace.recording import TracedContainer, incomplete
 
-PATIENCE = 20.0  # seconds for a gate to be let go; the tracer's own limit is 15
-ENDING = 30.0  # seconds for the tracer to report the rest, once a container is gone
+PATIENCE = 60.0  # seconds for a gate to be let go; the tracer's own limit is 30
+ENDING = 60.0  # seconds for the tracer to report the rest, once a container is gone
 
 CAPABILITIES = (
     "SYS_ADMIN",  # fanotify_init(2) for mounts and file systems
@@ -87,19 +87,26 @@ class Sidecar:
     def trace(self, pid: int) -> TracedContainer:
         """Begins to trace the container whose first process is `pid` (as the host counts) and lets its gate go.
 
-        Raises IncompleteTrace where that does not succeed.
+        Raises IncompleteTrace where that does not succeed. Nothing is `released` where the container has ended before.
         """
         with self._changed:
             target = TracedContainer(number=len(self._targets) + 1)
             self._targets.append(target)
             self._send(f"trace {target.number} {pid}\n")
-        self._wait(target, lambda: bool(target.released), PATIENCE, "its first process was not let go by the gate")
+        let_go = "its first process was not let go by the gate"
+        self._wait(target, lambda: bool(target.released) or target.done, PATIENCE, let_go)
         return target
 
     def wait_for_exec(self, target: TracedContainer, pid: int) -> None:
-        """Returns once the gated command with the host's number `pid` was let go, which the tracer does by itself."""
-        let_go = "a command was not let go by the gate"
-        self._wait(target, lambda: pid in target.released or target.done, PATIENCE, let_go)
+        """Returns once the gated command with the host's number `pid` was let go, which the tracer does by itself.
+
+        Or once it was killed in its gate, or with the container.
+        """
+
+        def over() -> bool:
+            return pid in target.released or pid in target.killed or target.done
+
+        self._wait(target, over, PATIENCE, "a command was not let go by the gate")
 
     def wait_for_end(self, target: TracedContainer) -> None:
         """Returns once all that the container did was told; the container has to be gone, or about to end."""

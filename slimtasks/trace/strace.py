@@ -20,6 +20,7 @@ _SOCKET = re.compile(r'sun_path="((?:[^"\\]|\\.)*)"')
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>\s?")
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
 _UNFINISHED = "<unfinished ...>"
+_DETACHED = "<detached ...>"
 
 
 @dataclass
@@ -59,6 +60,8 @@ class Parser:
         pid, text = int(number), text.lstrip(" ")
         if text.startswith(("+++", "---")):
             self._event(pid, text)
+        elif text.endswith(_DETACHED):  # killed within the call, with all others
+            self._whole(pid, text[: -len(_DETACHED)].rstrip().rstrip(",") + ") = ?")
         elif text.endswith(_UNFINISHED):
             self._unfinished[pid] = text[: -len(_UNFINISHED)]
         elif resumed := _RESUMED.match(text):

@@ -10,16 +10,25 @@
 
 #include "tracer.h"
 
-#define RELEASE_MS 15000
+#define RELEASE_MS 30000
 #define CALLS "%file,?getdents,getdents64,fchdir,?fork,?vfork,clone,?clone3,unshare,setns,bind,connect"
+
+/* From now on it is known by its pidfd, too. */
+static void found(struct target *target, struct attachment *a, pid_t gate)
+{
+    a->gate = gate;
+    if (gate)
+        a->alive = watch(target, gate);
+}
 
 struct attachment *attach(struct target *target, pid_t gate)
 {
     struct attachment *new = calloc(1, sizeof *new);
     if (!new)
         abort();
-    *new = (struct attachment){.next = target->attachments, .gate = gate, .out = -1, .err = -1, .deadline = now() + RELEASE_MS};
+    *new = (struct attachment){.next = target->attachments, .alive = -1, .out = -1, .err = -1, .deadline = now() + RELEASE_MS};
     target->attachments = new;
+    found(target, new, gate);
     return new;
 }
 
@@ -64,6 +73,8 @@ static void start_strace(struct target *target, struct attachment *a)
     }
     snprintf(pid, sizeof pid, "%d", a->gate);
     a->strace = fork();
+    if (a->strace < 0)
+        incomplete(target, "no process for strace: %s", strerror(errno));
     if (!a->strace) {
         /* It must not outlive us; SIGTERM lets it detach from what it traces. */
         prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -96,19 +107,32 @@ static void release(struct target *target, struct attachment *a)
     report('R', target->id, pid, (size_t)length);
 }
 
+static bool ended_in_gate(struct attachment *a)
+{
+    return a->state == ENDED || (a->state != RELEASED && a->gate && has_ended(a->alive));
+}
+
 /* Takes an attachment as far towards its release as it can go now. */
 void advance(struct target *target, struct attachment *a)
 {
-    if (a->state == RELEASED)
+    char pid[16];
+
+    if (a->state == RELEASED || a->state == ENDED)
         return;
-    if (a->state == SEEKING) {
-        if (!a->gate)
-            a->gate = find_gate(target->pid);
-        if (a->gate && is_waiting(a->gate))
+    if (!a->gate)
+        found(target, a, find_gate(target->pid));
+    if (ended_in_gate(a)) {
+        a->state = ENDED;
+        report('K', target->id, pid, (size_t)snprintf(pid, sizeof pid, "%d", a->gate));
+    } else if (a->state == SEEKING) {
+        if (a->gate && is_waiting(a->gate)) {
+            if (target->unwatched) /* and not because it was about to end */
+                incomplete(target, "its mounts cannot be watched: %s", strerror(target->unwatched));
             start_strace(target, a);
+        }
     } else if (a->seen_by_strace && a->seen_by_fanotify)
         release(target, a);
-    if (a->state != RELEASED && now() > a->deadline) {
+    if (a->state < RELEASED && now() > a->deadline) {
         incomplete(target, "a process never left its gate: %s", a->state == SEEKING ? "it was not found waiting"
                    : !a->seen_by_strace ? "strace did not see it" : "fanotify did not see it");
         a->deadline = now() + 1000 * RELEASE_MS;
@@ -160,9 +184,11 @@ static void ended(struct target *target, struct attachment *a)
 
     close(a->out);
     a->out = -1;
+    waitpid(a->strace, &status, 0);
+    if (ended_in_gate(a)) /* as strace may have said: it came too late, or nothing was left to trace */
+        return;
     if (a->length)
         incomplete(target, "strace ended in the middle of a line");
-    waitpid(a->strace, &status, 0);
     if (WIFSIGNALED(status))
         incomplete(target, "strace was killed by signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status))
@@ -201,7 +227,8 @@ void read_complaints(struct target *target, struct attachment *a)
     if (got > 0) {
         text[got] = 0;
         text[strcspn(text, "\n")] = 0;
-        incomplete(target, "strace says: %s", text);
+        if (!ended_in_gate(a))
+            incomplete(target, "strace says: %s", text);
     } else if (!got || (errno != EAGAIN && errno != EINTR)) {
         close(a->err);
         a->err = -1;

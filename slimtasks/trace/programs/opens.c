@@ -111,11 +111,12 @@ static bool is_foreign(struct target *target, pid_t pid)
     return stat(path, &named) || named.st_dev != running.st_dev || named.st_ino != running.st_ino;
 }
 
-/* An exec of the gate is a `docker exec` that waits for us; an open of it by the gate is its marker. */
+/* An exec of the gate is a `docker exec` that waits for us; an open of it by the gate is its marker. Of one that is
+ * let go, or has ended, neither comes: then another process has got its number. */
 static void gate_opened(struct target *target, const struct fanotify_event_metadata *event)
 {
     for (struct attachment *a = target->attachments; a; a = a->next) {
-        if (a->gate == event->pid) {
+        if (a->gate == event->pid && (a->state < RELEASED || !(event->mask & FAN_OPEN_EXEC))) {
             a->seen_by_fanotify = true;
             return;
         }
@@ -124,6 +125,14 @@ static void gate_opened(struct target *target, const struct fanotify_event_metad
     }
     if (event->mask & FAN_OPEN_EXEC)
         attach(target, event->pid);
+}
+
+/* Somebody else has sent it the signal, so that it may have run before strace was there. */
+static void check_gates(struct target *target, pid_t pid)
+{
+    for (struct attachment *a = target->attachments; a; a = a->next)
+        if (a->gate == pid && a->state != RELEASED)
+            incomplete(target, "a process left its gate before it was let go");
 }
 
 /* The kernel appends " (deleted)" to the path of a file that was removed meanwhile. A name may end so by itself:
@@ -176,8 +185,10 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         gate_opened(target, event);
         return;
     }
-    if (event->mask & FAN_OPEN_EXEC)
+    if (event->mask & FAN_OPEN_EXEC) {
+        check_gates(target, event->pid);
         record(target, event->pid, 'x', path, length);
+    }
     if (event->mask & FAN_OPEN)
         record(target, event->pid, S_ISDIR(info.st_mode) ? 'l' : 'o', path, length);
 }

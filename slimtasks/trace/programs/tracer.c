@@ -5,6 +5,7 @@
  *   O  a path that was opened: x (executed), o (a file) or l (a directory), then the path
  *   S  a line of strace
  *   R  the host's number of a process that was let go by its gate: from now on it runs
+ *   K  the host's number of a process that ended in its gate, killed perhaps with its container: nothing of it ran
  *   E  why the trace of that container is not complete
  *   D  the container is gone and all that it did was reported: "EVENTS DROPPED LINES MODE"
  * Ends when standard input does, so nothing is left when whoever started it dies.
@@ -23,13 +24,37 @@
 
 #include "tracer.h"
 
+#define NAP_MS 200
+
 static struct target *targets;
 
+/* Milliseconds that passed while we looked, for deadlines: where everything stands still, a gate does too. */
 long now(void)
 {
+    static long before, spent;
     struct timespec time;
+
     clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+    long ms = time.tv_sec * 1000 + time.tv_nsec / 1000000;
+    spent += ms - before < NAP_MS ? ms - before : NAP_MS;
+    before = ms;
+    return spent;
+}
+
+/* The pidfd of a process, since its number may soon be another's; -1 if it is gone. */
+int watch(struct target *target, pid_t pid)
+{
+    int alive = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (alive < 0 && errno != ESRCH && errno != EINVAL)
+        incomplete(target, "process %d cannot be watched: %s", pid, strerror(errno));
+    return alive;
+}
+
+/* Whether the process of a pidfd is gone. */
+bool has_ended(int alive)
+{
+    struct pollfd end = {alive, POLLIN, 0};
+    return alive < 0 || poll(&end, 1, 0) > 0;
 }
 
 void report(char type, unsigned target, const void *bytes, size_t length)
@@ -97,14 +122,11 @@ static void start(unsigned id, pid_t pid)
     targets = new;
     snprintf(path, sizeof path, "/proc/%d/mountinfo", pid);
     new->mounts = open(path, O_RDONLY | O_CLOEXEC);
-    new->alive = (int)syscall(SYS_pidfd_open, pid, 0);
+    new->alive = watch(new, pid);
     read_file(new->cgroup, sizeof new->cgroup, "/proc/%d/cgroup", pid);
     new->cgroup[strcspn(new->cgroup, "\n")] = 0;
-    if (new->alive < 0 || new->mounts < 0) {
-        incomplete(new, "process %d is not there: %s", pid, strerror(errno));
-        new->gone = true;
-    } else if (!mark(new))
-        incomplete(new, "its mounts cannot be watched: %s", strerror(errno));
+    if (new->mounts < 0 || !mark(new))
+        new->unwatched = errno;
     attach(new, 0);
 }
 
@@ -145,13 +167,11 @@ static void mounts_changed(struct target *target)
 /* The container's first process is gone, so all others are; what it did may still be in the queues. */
 static bool is_drained(struct target *target)
 {
-    read_opens(target);
-    for (struct attachment *a = target->attachments; a; a = a->next) {
+    if (target->opens >= 0)
+        read_opens(target);
+    for (struct attachment *a = target->attachments; a; a = a->next)
         if (a->out >= 0 || a->err >= 0)
             return false;
-        if (a->state != RELEASED)
-            incomplete(target, "a process ended in its gate");
-    }
     return true;
 }
 
@@ -167,6 +187,7 @@ static void finish(struct target *target)
     close(target->mounts);
     for (struct attachment *a = target->attachments, *next; a; a = next) {
         next = a->next;
+        close(a->alive);
         free(a->line);
         free(a);
     }
@@ -206,7 +227,7 @@ static int patience(void)
     int ms = -1;
     for (struct target *t = targets; t; t = t->next)
         for (struct attachment *a = t->attachments; a; a = a->next)
-            if (a->state != RELEASED)
+            if (a->state < RELEASED)
                 ms = a->state == SEEKING || ms == 2 ? 2 : 100;
     return ms;
 }
@@ -228,9 +249,9 @@ int main(void)
             commands();
         for (struct target *t = targets, *next; t; t = next) {
             next = t->next;
-            struct pollfd alive = {t->alive, POLLIN, 0}, mounts = {t->mounts, POLLPRI, 0};
+            struct pollfd mounts = {t->mounts, POLLPRI, 0};
             /* Asked before the queues are read: what comes after the end is certainly nothing. */
-            t->gone |= poll(&alive, 1, 0) > 0;
+            t->gone |= has_ended(t->alive);
             if (!t->gone && poll(&mounts, 1, 0) > 0)
                 mounts_changed(t);
             if (t->opens >= 0)

@@ -10,9 +10,10 @@
 struct attachment {
     struct attachment *next;
     pid_t gate;                                  /* 0 until it is found */
+    int alive;                                   /* its pidfd; -1 until then, and where it was gone already */
     pid_t strace;
     int out, err;                                /* strace's lines, and its complaints; -1 once they ended */
-    enum { SEEKING, ATTACHING, RELEASED } state;
+    enum { SEEKING, ATTACHING, RELEASED, ENDED } state; /* ended: in its gate, so nothing of it ran */
     bool seen_by_strace, seen_by_fanotify;       /* the gate's marker came through */
     long deadline;                               /* of the release, ms */
     char *line;                                  /* what came of an unfinished line */
@@ -28,6 +29,7 @@ struct target {
     int mounts;                                  /* its mountinfo: POLLPRI once that changed */
     bool whole;                                  /* the root's file system is marked, not only its mounts */
     bool rooted_elsewhere;                       /* a process changed its root: one string now means several paths */
+    int unwatched;                               /* errno that says why its mounts are not watched; 0: they are */
     bool gone;
     char cgroup[512];                            /* first line of /proc/PID/cgroup */
     struct set opened, lines, reasons;
@@ -37,6 +39,8 @@ struct target {
 
 /* tracer.c */
 long now(void);
+int watch(struct target *target, pid_t pid);
+bool has_ended(int alive);
 void report(char type, unsigned target, const void *bytes, size_t length);
 void incomplete(struct target *target, const char *format, ...) __attribute__((format(printf, 2, 3)));
 size_t read_file(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
