@@ -171,6 +171,13 @@ def test_a_command_that_is_not_there(repo: Repo) -> None:
     fails(repo, repo.run(), "trace:web", "ended by itself with exit status 127", "absent: not found")
 
 
+@pytest.mark.parametrize("step", ["exec", "oneshot", "client"])
+def test_a_step_whose_program_is_not_there(repo: Repo, step: str) -> None:
+    repo.append(SPEC, f"  - {step}: {{command: [nope]}}\n")
+    what = f"{SPEC}:11:5: step 3 ({step}) failed: the image has no nope in its PATH"
+    fails(repo, repo.run(), "trace:web", what, "correct the command, or put the program into the image")
+
+
 def test_a_workload_that_fails_on_the_fat_image(repo: Repo) -> None:
     repo.replace(SPEC, "[hello]", "[goodbye]")
     what = f"{SPEC}:9:5: step 1 (http) failed: body: not met: goodbye"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -199,11 +200,43 @@ def test_a_container_that_dies_at_once(either: Engine, app: str, tracer: str) ->
 def test_a_program_that_cannot_be_run(engine: Engine, app: str) -> None:
     error = failure(engine, app, HELLO, spec=with_run(command=("/none",)))
     assert error.step == "start"
-    assert "the container does not start" in error.what and "/none" in error.what
-    error = failure(engine, app, Oneshot(command=("/none",)))
-    assert error.step == "step 1 (oneshot)" and "/none" in error.what
+    assert error.what == "images/app/image.yaml: start failed: the container does not start: the image has no /none"
     error = failure(engine, app, HELLO, spec=with_run(user="nobody-here"))
     assert error.step == "start" and "nobody-here" in error.what
+
+
+@pytest.mark.parametrize("kind", [Exec, Oneshot, Client])
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("nope", "a b"), "the image has no nope in its PATH"),
+        (("/nope",), "the image has no /nope"),
+        (("./nope",), "the image has no ./nope"),
+        (("/www/index.html",), "/www/index.html is no file that may be executed"),
+        (("/www",), "/www is no file that may be executed"),
+    ],
+)
+def test_a_step_whose_program_cannot_be_run(
+    engine: Engine, app: str, kind: type[Exec | Oneshot | Client], command: tuple[str, ...], said: str
+) -> None:
+    started = () if kind is Oneshot else (HELLO,)
+    spec = with_run(entrypoint=()) if kind is Oneshot else None
+    error = failure(engine, app, *started, kind(command=command), spec=spec)
+    step = f"step {len(started) + 1} ({kind.__name__.lower()})"
+    assert error.what.splitlines()[:2] == [
+        f"image.yaml:{len(started) + 1}:5: {step} failed: {said}",
+        f"  sent:     {shlex.join(command)}",
+    ]
+    assert "OCI" not in error.what and "exec:" not in error.what
+    assert error.hint.startswith("correct the command, or put the program into the image")
+
+
+def test_a_program_that_ends_as_if_it_were_not_there(engine: Engine, app: str) -> None:
+    error = failure(engine, app, HELLO, Exec(command=("sh", "-c", "nope; exit 127")))
+    assert error.what.startswith("image.yaml:2:5: step 2 (exec) failed: exit status 127 instead of 0")
+    run(engine, app, HELLO, Exec(command=("nope",), exit_status=126))  # as it was asked for
+    error = failure(engine, app, HELLO, Host(command=("sh", "-c", "echo thing: not found; exit 127")))
+    assert "exit status 127 instead of 0" in error.what
 
 
 def test_a_container_that_dies_in_the_middle(engine: Engine, app: str) -> None:
@@ -235,7 +268,7 @@ def test_a_wrong_answer_tells_all(engine: Engine, app: str) -> None:
     ("action", "what"),
     [
         (Exec(command=("false",)), "exit status 1 instead of 0"),
-        (Exec(command=("none",)), "exit status 12"),
+        (Exec(command=("none",)), "the image has no none in its PATH"),
         (Exec(command=("sleep", "9"), timeout=0.3), "not done after 0.3 s"),
         (Exec(command=("echo", "a"), stdout=("b",)), "stdout: not met: b"),
         (Oneshot(command=("sleep", "9"), timeout=0.8), "not done after 0.8 s"),

@@ -17,6 +17,7 @@ from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Exit, Launcher, run_to_end
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.target import Target
+from slimtasks.workload.unstarted import HINT, in_words, unstarted
 
 
 def run_exec(action: Exec, target: Target, timeout: float) -> None:
@@ -28,7 +29,7 @@ def run_exec(action: Exec, target: Target, timeout: float) -> None:
         raise _too_slow(action, timeout) from None
     except Refused as error:
         target.must_run()
-        raise StepFailed(f"the command does not start: {error.reason}", sent=_sent(action)) from error
+        raise _refused("command", action, error) from error
     judge(action, ended)
 
 
@@ -58,7 +59,7 @@ def _ended(action: Oneshot | Client, launcher: Launcher, config: ContainerConfig
     except TimeoutError:
         raise _too_slow(action, timeout) from None
     except Refused as error:
-        raise StepFailed(f"the container does not start: {error.reason}", sent=_sent(action)) from error
+        raise _refused("container", action, error) from error
 
 
 def run_host(action: Host, env: Mapping[str, str], folder: Path, timeout: float) -> None:
@@ -80,15 +81,19 @@ def judge(action: CommandStep, ended: Exit) -> None:
     wrong += [f"stderr: not met: {source}" for source in unmet(action.stderr, stderr)]
     if not wrong:
         return
+    why = "" if isinstance(action, Host) else unstarted(ended)
+    if why:
+        raise StepFailed(why, sent=_sent(action), hint=HINT)
     printed = [f"{name}:\n{shortened(text)}" for name, text in (("stdout", stdout), ("stderr", stderr)) if text]
     came = "\n".join([f"exit status {ended.status}", *printed])
-    raise StepFailed(wrong[0], sent=_sent(action), expected="\n".join(wrong[1:]), came=came, hint=_hint(action, ended))
+    raise StepFailed(wrong[0], sent=_sent(action), expected="\n".join(wrong[1:]), came=came)
 
 
-def _hint(action: CommandStep, ended: Exit) -> str:
-    if ended.status in (126, 127) and action.exit_status != ended.status:
-        return f"{action.command[0]} cannot be run: is it there, with its interpreter, and executable?"
-    return ""
+def _refused(what: str, action: CommandStep, error: Refused) -> StepFailed:
+    why = in_words(error.reason)
+    if why == error.reason:
+        return StepFailed(f"the {what} does not start: {why}", sent=_sent(action), hint=error.hint)
+    return StepFailed(why, sent=_sent(action), hint=HINT)
 
 
 def _too_slow(action: CommandStep, timeout: float) -> StepFailed:

@@ -26,6 +26,7 @@ from slimtasks.workload.readiness import READY_TIMEOUT, wait_ready
 from slimtasks.workload.report import StepResult, WorkloadResult, step_title, workload_error
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial, Workload
+from slimtasks.workload.unstarted import in_words
 from slimtasks.workload.volumes import fresh_volumes
 
 DYING = 0.3  # seconds in which a container may follow a step that failed
@@ -131,7 +132,9 @@ def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
             container = stack.enter_context(trial.launcher.create(config, trial.files()))
             trial.launcher.start(container)
         except Refused as error:
-            raise _not_started(trial, StepFailed(f"the container does not start: {error.reason}"), "", clock) from error
+            what = f"the container does not start: {in_words(error.reason)}"
+            hint = error.hint or "see `run:` in the spec, and CMD and ENTRYPOINT of the image"
+            raise _not_started(trial, StepFailed(what, hint=hint), "", clock) from error
         way = stack.enter_context(reach(engine, container, work.tracer_image))
         target = Target(trial.launcher, container, way, image_config)
         yield replace(trial, ports=ports, target=target)
