@@ -132,6 +132,10 @@ def test_scripts_need_their_interpreters() -> None:
     assert kept("exec /usr/local/bin/start", tree).split() == [
         "/bin", "/usr/bin/dash", "/usr/bin/sh", "/usr/local/bin/start",
     ]  # fmt: skip
+    assert kept("open /usr/local/bin/start\nlook /usr/local/bin/tool", tree).split() == [
+        "/usr/local/bin/start", "/usr/local/bin/tool",
+    ]  # fmt: skip
+    assert "/usr/bin/dash" in kept("open /usr/local/bin/start", tree, keep=[rule("/usr/local/bin/start")]).split()
 
 
 LIBC = """

@@ -138,9 +138,11 @@ class Closure:
                     self.kept.follow(sibling, reason)
 
     def _keep_script_interpreter(self, entry: Entry) -> None:
-        """What `#!` names; behind env, the command that PATH finds."""
+        """What `#!` names; behind env, the command that PATH finds. A script that the run only read was data to it."""
         words = entry.script.split()
         if not words or not words[0].startswith("/"):
+            return
+        if entry.path not in self.image.executed and self.kept.kinds(entry.path) <= {"traced", "asked"}:
             return
         reason = Reason("needed", f"#! of {entry.path}")
         self.kept.follow(words[0], reason)

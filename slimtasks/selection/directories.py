@@ -55,7 +55,7 @@ def _keep_named(image: FatImage, kept: Kept) -> None:
 
 def _packages_with_files(image: FatImage, kept: Kept) -> frozenset[str]:
     """Packages of which more stays than metadata."""
-    used = (image.tree.lookup(path) for path in kept if kept.has_other_reason(path, "metadata"))
+    used = (image.tree.lookup(path) for path in kept if kept.kinds(path) != {"metadata"})
     return frozenset(entry.package for entry in used if entry and entry.package and entry.type != "dir")
 
 

@@ -72,6 +72,12 @@ class FatImage:
         return normalise(str(self.config.get("WorkingDir") or "/"))
 
     @cached_property
+    def executed(self) -> frozenset[ImagePath]:
+        """The files that the run executed."""
+        executed = (access.path for access in self.inputs.accesses if access.how == "exec")
+        return frozenset(self.tree.walk(path).resolved for path in executed)
+
+    @cached_property
     def named_directories(self) -> frozenset[ImagePath]:
         """The directories that the distribution's packages know of."""
         return named_directories(self.inputs.packages, self.tree)

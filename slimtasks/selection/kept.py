@@ -31,8 +31,9 @@ class Kept:
     def __len__(self) -> int:
         return len(self._reasons)
 
-    def has_other_reason(self, path: ImagePath, kind: str) -> bool:
-        return any(reason.kind != kind for reason in self._reasons[path])
+    def kinds(self, path: ImagePath) -> frozenset[str]:
+        """The kinds of reason for which the path stays."""
+        return frozenset(reason.kind for reason in self._reasons[path])
 
     def reasons(self, path: ImagePath) -> tuple[Reason, ...]:
         """Why the path stays, in the order of the design's table."""
