@@ -99,14 +99,33 @@ class Fat:
 class Access:
     """One path that the traced run used, in one of the ways below.
 
-    how: exec, open, list (a directory that was opened), look (stat, access, readlink), write (opened only
-    for writing, created, renamed or unlinked), miss (a lookup that failed), bind (a socket or other
-    node made there).
+    how: exec, read (opened, not only for writing), write (opened for writing, or its owner, mode, times or
+    attributes set), list (a directory that was opened), map (into memory, as code), stat, access, readlink,
+    create, rename, remove, bind (a socket made there), miss (a lookup that failed). fanotify cannot tell for
+    what a file was opened: of it, that is `read`.
     """
 
     path: ImagePath  # the string that was asked, made absolute, or the resolved path, as the source gives it
     how: str
-    source: str  # fanotify | strace | ...
+    by: tuple[str, ...] = ()  # paths of the programs, as far as they are known
+    steps: tuple[int, ...] = ()  # of the workload; 0 is the start of the container
+    sources: tuple[str, ...] = ()  # fanotify | inotify | strace | ebpf
+    asked: tuple[str, ...] = ()  # the strings that were asked, where they are not the path itself
+    reached: ImagePath = ImagePath("")  # where the symlinks of the fat image lead, if that is another path
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one program did in the traced run, besides using paths. Empty: nothing, or no source saw such."""
+
+    program: str  # its path; '' for all that is not known by whom it was
+    syscalls: tuple[str, ...] = ()
+    binds: tuple[str, ...] = ()  # 'tcp 0.0.0.0:80', 'udp [::]:53', 'unix /run/x', 'unix @abstract', 'netlink'
+    connects: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()  # 'CHOWN'
+    devices: tuple[str, ...] = ()  # paths below /dev
+    ipc: tuple[str, ...] = ()  # 'sysv shm', 'posix /name'
+    writes: tuple[str, ...] = ()  # paths that it wrote, created, renamed, removed or bound
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,12 @@ def elf(values: dict[str, str]) -> Elf:
 
 
 def accesses(text: str) -> tuple[Access, ...]:
-    """'open /etc/passwd', 'miss /etc/shadow', 'list@fanotify /etc'; the source is strace unless said."""
+    """'read /etc/passwd', 'miss /etc/shadow', 'list@fanotify /etc'; the source is strace unless said."""
     found = []
     for line in text.strip().splitlines():
         how, path = line.split(None, 1)
         how, _, source = how.partition("@")
-        found.append(Access(ImagePath(path.strip()), how, source or "strace"))
+        found.append(Access(ImagePath(path.strip()), how, sources=(source or "strace",)))
     return tuple(found)
 
 

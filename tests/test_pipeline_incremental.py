@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,6 +159,20 @@ def test_a_remark_in_a_spec(repo: Repo) -> None:
     path = repo.path("images/web/image.yaml")
     path.write_text(f"# remark {next(FRESH)}\n\n{path.read_text()}")
     assert repo.run().ran == ()
+
+
+def test_traced_twice_is_the_same_to_the_byte(repo: Repo) -> None:
+    before = repo.path("build/web/trace.jsonl").read_bytes()
+    for path in repo.path("build/traces").iterdir():
+        path.unlink()
+    repo.path("build/web/trace.jsonl").unlink()
+    assert repo.run("trace:web").ran[-1] == "trace:web"
+    assert repo.path("build/web/trace.jsonl").read_bytes() == before
+    assert json.loads(before.splitlines()[0])["steps"] == [
+        "start",
+        "1 http GET http :80/",
+        "2 http GET http :80/absent",
+    ]
 
 
 def test_another_rule_traces_nothing(repo: Repo) -> None:

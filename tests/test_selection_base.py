@@ -29,7 +29,7 @@ def selected(trace: str, base: str, fat: str = FAT, **more: object) -> tuple[Sel
 
 def test_what_the_base_has_identically_is_left_out() -> None:
     base = "/bin -> usr/bin\n/usr/bin/busybox\n/etc/same digest=s\n/usr/bin/sh -> busybox\n"
-    found = selected("exec /bin/app\nopen /etc/same\nexec /bin/sh", base)
+    found = selected("exec /bin/app\nread /etc/same\nexec /bin/sh", base)
     assert dump(found) == (
         "/usr/bin/app: traced: executed (strace)\n"
         "/usr/bin/dash: traced: executed (strace)\n"
@@ -49,11 +49,11 @@ def test_files_go_where_the_base_s_symlinks_lead() -> None:
     ("trace", "base", "said"),
     [
         ("exec /bin/app", "/bin/busybox", "'s /bin is a symlink to usr/bin, but the base's /bin is a directory"),
-        ("open /etc/app.conf", "/etc/app.conf/x", " is a file, but the base's /etc/app.conf is a directory"),
-        ("open /etc/app.conf", "/etc", "/etc is a directory, but the base's /etc is a file"),
-        ("open /etc/app.conf", "/etc/app.conf -> /var\n/var/", "'s /etc/app.conf is a symlink to the directory /var"),
+        ("read /etc/app.conf", "/etc/app.conf/x", " is a file, but the base's /etc/app.conf is a directory"),
+        ("read /etc/app.conf", "/etc", "/etc is a directory, but the base's /etc is a file"),
+        ("read /etc/app.conf", "/etc/app.conf -> /var\n/var/", "'s /etc/app.conf is a symlink to the directory /var"),
         ("exec /bin/app", "/bin -> opt\n/opt/x", "/bin is a symlink to usr/bin, but the base's /bin is a symlink to"),
-        ("open /etc/passwd", "/etc/passwd digest=base", "/etc/passwd of the fat image and of the base differ"),
+        ("read /etc/passwd", "/etc/passwd digest=base", "/etc/passwd of the fat image and of the base differ"),
     ],
 )
 def test_conflicts_name_both(trace: str, base: str, said: str) -> None:
@@ -71,7 +71,7 @@ def test_conflicts_name_both(trace: str, base: str, said: str) -> None:
     ],
 )
 def test_the_spec_says_which_passwd_wins(rules: dict[str, object], stays: list[str]) -> None:
-    found = selected("open /etc/passwd", "/etc/passwd digest=base", FAT, **rules)
+    found = selected("read /etc/passwd", "/etc/passwd digest=base", FAT, **rules)
     assert [item.path for item in found if item.path == "/etc/passwd"] == stays
 
 
@@ -81,7 +81,7 @@ def test_the_same_link_written_otherwise_is_left_out() -> None:
 
 
 def test_replaced_files_are_told() -> None:
-    inputs = Inputs(entries(FAT), accesses("open /etc/app.conf"), base=entries("/etc/app.conf digest=x"))
+    inputs = Inputs(entries(FAT), accesses("read /etc/app.conf"), base=entries("/etc/app.conf digest=x"))
     notes = select(replace(inputs, granularity="file", unowned="traced", metadata="none")).notes
     assert notes == ("1 files of the base are replaced by the fat image's: /etc/app.conf",)
 

@@ -49,7 +49,7 @@ def selected(trace: str, **more: object) -> tuple[Selected, ...]:
 
 
 def test_metadata_of_packages_of_which_a_file_stays() -> None:
-    found = selected("open /usr/lib/libz.so.1")
+    found = selected("read /usr/lib/libz.so.1")
     assert files(found, entries(TREE)).split() == [
         "/etc/os-release",
         "/usr/lib/libz.so.1",
@@ -70,18 +70,18 @@ def test_metadata_of_packages_of_which_a_file_stays() -> None:
 
 
 def test_an_app_that_reads_status_gets_it_cut_down() -> None:
-    found = selected("open /usr/lib/libz.so.1\nopen /var/lib/dpkg/status")
+    found = selected("read /usr/lib/libz.so.1\nread /var/lib/dpkg/status")
     assert {item.path: item.content for item in found if item.content} == {
         "/var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nVersion: 1.2\n"
     }
 
 
 def test_none() -> None:
-    assert files(selected("open /usr/lib/libz.so.1", metadata="none"), entries(TREE)) == "/usr/lib/libz.so.1"
+    assert files(selected("read /usr/lib/libz.so.1", metadata="none"), entries(TREE)) == "/usr/lib/libz.so.1"
 
 
 def test_drop_beats_metadata() -> None:
     rules = [rule("/var/lib/dpkg"), rule("/usr/share/doc/**"), rule("/usr/lib/os*")]
-    found = selected("open /usr/lib/libz.so.1", drop=rules)
+    found = selected("read /usr/lib/libz.so.1", drop=rules)
     assert "/usr/lib/libz.so.1" in files(found, entries(TREE)).split()
     assert not [item.path for item in found if item.path.startswith(("/var/lib/dpkg", "/usr/share/doc"))]

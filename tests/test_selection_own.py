@@ -43,7 +43,7 @@ TREE = """
 """
 
 
-def selection(history: tuple[str, ...], tree: str = TREE, trace: str = "open /bin/sh", **more: object) -> Selection:
+def selection(history: tuple[str, ...], tree: str = TREE, trace: str = "read /bin/sh", **more: object) -> Selection:
     values: dict[str, object] = {
         "granularity": "file",
         "metadata": "none",
@@ -131,7 +131,7 @@ def test_a_binary_copied_to_scratch_is_the_user_s() -> None:
 
 
 def test_nobody_s_stay_where_traced() -> None:
-    stays = files(selection(CLASSIC, trace="open /tmp/left\nopen /var/cache/apt/pkgcache.bin").selected, entries(TREE))
+    stays = files(selection(CLASSIC, trace="read /tmp/left\nread /var/cache/apt/pkgcache.bin").selected, entries(TREE))
     assert {"/tmp/left", "/var/cache/apt/pkgcache.bin"} <= set(stays.split())
 
 

@@ -30,7 +30,7 @@ TREE = """
 Rules = dict[str, list[str]]
 
 
-def selection(rules: Rules, trace: str = "open /etc/passwd", added: tuple[str, ...] = ()) -> Selection:
+def selection(rules: Rules, trace: str = "read /etc/passwd", added: tuple[str, ...] = ()) -> Selection:
     lines = {key: [rule(text, f"image.yaml:{n}:5") for n, text in enumerate(texts, 1)] for key, texts in rules.items()}
     inputs = Inputs(
         entries(TREE),
@@ -44,7 +44,7 @@ def selection(rules: Rules, trace: str = "open /etc/passwd", added: tuple[str, .
     return select(replace(inputs, **lines))  # type: ignore[arg-type]
 
 
-def kept(rules: Rules, trace: str = "open /etc/passwd", added: tuple[str, ...] = ()) -> str:
+def kept(rules: Rules, trace: str = "read /etc/passwd", added: tuple[str, ...] = ()) -> str:
     return " ".join(files(selection(rules, trace, added).selected, entries(TREE)).split())
 
 
@@ -132,8 +132,7 @@ def test_all_mistakes_at_once() -> None:
 
 
 def test_missing_names_the_line_that_would_keep_or_the_rule_that_took_it() -> None:
-    asked = ("/etc/passwd", "/etc/absent", "/etc/localtime", "/usr/bin/app")
-    lookups = accesses("open /etc/ssl/certs/a.pem\n" + "\n".join(f"miss {path}" for path in asked))
+    lookups = list(map(ImagePath, ("/etc/passwd", "/etc/absent", "/etc/localtime", "/usr/bin/app")))
     stays = ["/etc/localtime", "/usr/bin/app", "/lib"]
     assert missing(lookups, Tree(entries(TREE)), stays, [rule("/etc/p*", "image.yaml:7:9")]) == (
         Missing(ImagePath("/etc/passwd"), 'drop: ["/etc/p*"]', "image.yaml:7:9"),
@@ -143,5 +142,5 @@ def test_missing_names_the_line_that_would_keep_or_the_rule_that_took_it() -> No
 
 
 def test_missing_says_what_a_dropped_directory_took() -> None:
-    (found,) = missing(accesses("miss /etc/ssl/certs/a.pem"), Tree(entries(TREE)), [], [rule("/etc/ssl", "x:1:1")])
+    (found,) = missing([ImagePath("/etc/ssl/certs/a.pem")], Tree(entries(TREE)), [], [rule("/etc/ssl", "x:1:1")])
     assert (found.line, found.where) == ('drop: ["/etc/ssl"]', "x:1:1")

@@ -47,7 +47,7 @@ def kept(trace: str, tree: str = TREE, **more: object) -> str:
 
 
 def test_a_traced_program_with_all_that_it_needs() -> None:
-    assert dump(chosen("exec@fanotify /usr/sbin/nginx\nopen /etc/nginx/nginx.conf\nwrite /run/nginx.pid")) == (
+    assert dump(chosen("exec@fanotify /usr/sbin/nginx\nread /etc/nginx/nginx.conf\nwrite /run/nginx.pid")) == (
         """\
 /: needed: WorkingDir of the image config
 /etc: needed: parent of /etc/nginx/nginx.conf
@@ -77,18 +77,18 @@ def test_a_traced_program_with_all_that_it_needs() -> None:
 @pytest.mark.parametrize(
     ("access", "stays"),
     [
-        ("open /etc/passwd", "/etc/passwd"),
-        ("look /etc/passwd", "/etc/passwd"),
+        ("read /etc/passwd", "/etc/passwd"),
+        ("stat /etc/passwd", "/etc/passwd"),
         ("miss /etc/passwd", ""),
-        ("open /etc/absent", ""),
+        ("read /etc/absent", ""),
         ("write /etc/passwd", "/etc/passwd"),
         ("write /etc/new", ""),
         ("list /etc/nginx", ""),
-        ("open /etc/localtime", "/etc/localtime /usr/share/zoneinfo/Etc/UTC"),
-        ("open /etc/../bin/../../etc/passwd", "/bin /etc/passwd"),
-        ("look /etc/dangling", "/etc/dangling"),
+        ("read /etc/localtime", "/etc/localtime /usr/share/zoneinfo/Etc/UTC"),
+        ("read /etc/../bin/../../etc/passwd", "/bin /etc/passwd"),
+        ("stat /etc/dangling", "/etc/dangling"),
         ("miss /etc/dangling", ""),
-        ("open /etc/hosts", ""),
+        ("read /etc/hosts", ""),
         ("write /var/log/nginx/access.log", "/var/log/nginx/access.log"),
     ],
 )
@@ -106,13 +106,13 @@ def test_the_directory_of_what_the_run_made_stays(how: str) -> None:
 
 
 def test_a_source_without_lookups_keeps_every_symlink_to_what_is_kept() -> None:
-    resolved = "open@fanotify /usr/lib/x86_64-linux-gnu/libz.so.1.2\nopen@fanotify /usr/share/zoneinfo/Etc/UTC"
+    resolved = "read@fanotify /usr/lib/x86_64-linux-gnu/libz.so.1.2\nread@fanotify /usr/share/zoneinfo/Etc/UTC"
     assert {"/etc/localtime", "/var/log/nginx/access.log"} <= set(kept(resolved).split())
-    assert "/etc/localtime" not in kept(resolved + "\nlook /etc/passwd").split()
+    assert "/etc/localtime" not in kept(resolved + "\nstat /etc/passwd").split()
 
 
 def test_what_add_writes_is_not_kept_too() -> None:
-    assert kept("open /etc/passwd\nopen /etc/nginx/nginx.conf", added=("/etc/nginx/nginx.conf",)) == "/etc/passwd"
+    assert kept("read /etc/passwd\nread /etc/nginx/nginx.conf", added=("/etc/nginx/nginx.conf",)) == "/etc/passwd"
 
 
 def test_scripts_need_their_interpreters() -> None:
@@ -132,10 +132,10 @@ def test_scripts_need_their_interpreters() -> None:
     assert kept("exec /usr/local/bin/start", tree).split() == [
         "/bin", "/usr/bin/dash", "/usr/bin/sh", "/usr/local/bin/start",
     ]  # fmt: skip
-    assert kept("open /usr/local/bin/start\nlook /usr/local/bin/tool", tree).split() == [
+    assert kept("read /usr/local/bin/start\nstat /usr/local/bin/tool", tree).split() == [
         "/usr/local/bin/start", "/usr/local/bin/tool",
     ]  # fmt: skip
-    assert "/usr/bin/dash" in kept("open /usr/local/bin/start", tree, keep=[rule("/usr/local/bin/start")]).split()
+    assert "/usr/bin/dash" in kept("read /usr/local/bin/start", tree, keep=[rule("/usr/local/bin/start")]).split()
 
 
 LIBC = """
@@ -176,10 +176,10 @@ def test_no_libgcc_without_cancellation() -> None:
 
 
 def test_a_library_that_was_dlopened_brings_its_own_and_what_other_cpus_take() -> None:
-    assert kept("open /usr/lib/plugin.so", LIBC).split() == [
+    assert kept("read /usr/lib/plugin.so", LIBC).split() == [
         "/usr/lib/glibc-hwcaps/x86-64-v3/plugin.so", "/usr/lib/libcap.so.2", "/usr/lib/plugin.so",
     ]  # fmt: skip
-    assert kept("open /usr/lib/libggml-cpu-haswell.so", LIBC).split() == [
+    assert kept("read /usr/lib/libggml-cpu-haswell.so", LIBC).split() == [
         "/usr/lib/libggml-cpu-haswell.so", "/usr/lib/libggml-cpu-x64.so",
     ]  # fmt: skip
 
@@ -191,7 +191,7 @@ def test_a_dlopened_library_may_rely_on_the_program_s_rpath() -> None:
 /opt/lib/libdep.so elf
 /opt/plugins/p.so elf needed=libdep.so
 """
-    assert "/opt/lib/libdep.so" in kept("exec /opt/bin/app\nopen /opt/plugins/p.so", tree).split()
+    assert "/opt/lib/libdep.so" in kept("exec /opt/bin/app\nread /opt/plugins/p.so", tree).split()
 
 
 def test_a_library_that_is_nowhere_is_told() -> None:
@@ -205,13 +205,13 @@ def test_a_library_that_is_nowhere_is_told() -> None:
 def test_a_library_that_the_program_opens_by_its_path_is_there() -> None:
     """Java's libjvm.so, in a directory that no other library's search path has."""
     tree = entries("/app elf\n/jvm/lib/libnet.so elf needed=libjvm.so\n/jvm/lib/server/libjvm.so elf soname=libjvm.so")
-    inputs = Inputs(tree, accesses("exec /app\nopen /jvm/lib/server/libjvm.so\nopen /jvm/lib/libnet.so"))
+    inputs = Inputs(tree, accesses("exec /app\nread /jvm/lib/server/libjvm.so\nread /jvm/lib/libnet.so"))
     assert select(replace(inputs, granularity="file", unowned="traced")).notes == ()
 
 
 def test_data_that_nothing_used_is_told() -> None:
     tree = "/usr/share/zoneinfo/UTC\n/usr/share/zoneinfo/Europe/Rome\n/etc/ssl/certs/a.pem\n"
-    used = accesses("open /usr/share/zoneinfo/UTC")
+    used = accesses("read /usr/share/zoneinfo/UTC")
     assert select(Inputs(entries(tree), used, granularity="file", unowned="traced")).notes == (
         "not kept, as nothing used them: 1 CA certificates (/etc/ssl/certs), 1 time zones (/usr/share/zoneinfo); "
         'a rule like keep: ["/etc/ssl/certs/**"] keeps them',
@@ -224,9 +224,9 @@ PYTHON = "/usr/bin/python3\n/usr/lib/python3.11/os.py\n/usr/bin/nginx\n"
 @pytest.mark.parametrize(
     ("trace", "said"),
     [
-        ("exec /usr/bin/python3\nopen /usr/lib/python3.11/os.py", "/usr/lib/python3.11 (Python"),
+        ("exec /usr/bin/python3\nread /usr/lib/python3.11/os.py", "/usr/lib/python3.11 (Python"),
         ("", "the traced run used no file"),
-        ("exec /usr/bin/nginx\nlook /usr/lib/python3.11/os.py", ""),
+        ("exec /usr/bin/nginx\nstat /usr/lib/python3.11/os.py", ""),
     ],
 )
 def test_granularity_auto_is_refused_where_it_would_mean_packages(trace: str, said: str) -> None:

@@ -50,8 +50,12 @@ def traced(engine: Engine, sidecar: Sidecar, *configs: ContainerConfig, files: b
 
 
 def below(recording: Recording, folder: str = "/t/") -> list[str]:
-    """The accesses below a folder as lines, e.g. 'open /t/a fanotify'."""
-    return [f"{a.how} {a.path} {a.source}" for a in recording.accesses if a.path.startswith(folder)]
+    """What was used below a folder as sorted lines, e.g. 'read /t/a fanotify'; strace and ebpf are `lookups`."""
+    used = [use for use in recording.uses if use.path.startswith(folder)]
+    return sorted({f"{use.how} {use.path} {_LOOKUPS.get(use.source, use.source)}" for use in used})
+
+
+_LOOKUPS = {"strace": "lookups", "ebpf": "lookups"}
 
 
 def dump(text: str) -> list[str]:
@@ -60,7 +64,7 @@ def dump(text: str) -> list[str]:
     for line in filter(None, (line.strip() for line in text.splitlines())):
         path, _, ways = line.rpartition(": ")
         found += [f"{how} {path} {source}" for how, source in (way.split() for way in ways.split(", "))]
-    return found
+    return sorted(found)
 
 
 def test_every_way_of_using_a_path(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -69,52 +73,52 @@ def test_every_way_of_using_a_path(engine: Engine, sidecar: Sidecar, probe_image
         "create /t/new unlink /t/new mkdir /t/made bind /t/socket connect /t/gone unlink /t/d"
     )
     assert below(traced(engine, sidecar, probe(probe_image, line))) == dump("""
-        /t/a: open fanotify, open strace
-        /t/a/under: miss strace
-        /t/b: look strace
-        /t/c: look strace
-        /t/d: write strace
-        /t/gone: miss strace
-        /t/link: look strace, open strace
-        /t/made: write strace
-        /t/new: open fanotify, write strace
-        /t/none: miss strace
-        /t/socket: bind strace
-        /t/sub: list fanotify, list strace
+        /t/a: read fanotify, read lookups
+        /t/a/under: miss lookups
+        /t/b: stat lookups
+        /t/c: access lookups
+        /t/d: remove lookups
+        /t/gone: miss lookups
+        /t/link: readlink lookups, read lookups
+        /t/made: create lookups
+        /t/new: read fanotify, write lookups, create lookups, remove lookups
+        /t/none: miss lookups
+        /t/socket: bind lookups
+        /t/sub: list fanotify, list lookups
     """)
 
 
 MEANINGS = {
     "chdir /t stat a chdir sub stat e": """
-        /t/a: look strace
-        /t/sub: look strace
-        /t/sub/e: look strace""",
+        /t/a: stat lookups
+        /t/sub: stat lookups
+        /t/sub/e: stat lookups""",
     "fchdir /t stat a fork fchdir sub stat e": """
-        /t/a: look strace
-        /t/sub: list fanotify, list strace
-        /t/sub/e: look strace""",
+        /t/a: stat lookups
+        /t/sub: list fanotify, list lookups
+        /t/sub/e: stat lookups""",
     "chdir /t thread chdir sub stat e": """
-        /t/sub: look strace
-        /t/sub/e: look strace""",
+        /t/sub: stat lookups
+        /t/sub/e: stat lookups""",
     "chdir /t fork chdir sub vfork exec /probe stat e": """
-        /t/sub: look strace
-        /t/sub/e: look strace""",
+        /t/sub: stat lookups
+        /t/sub/e: stat lookups""",
     "chdir /t/sub stat ../a stat ./e": """
-        /t/sub: look strace
-        /t/sub/../a: look strace
-        /t/sub/e: look strace""",
+        /t/sub: stat lookups
+        /t/sub/../a: stat lookups
+        /t/sub/e: stat lookups""",
     "chdir /t/loop open e stat f": """
-        /t/loop: look strace
-        /t/loop/f: look strace
-        /t/sub/e: open fanotify, open strace""",
+        /t/loop: stat lookups
+        /t/loop/f: stat lookups
+        /t/sub/e: read fanotify, read lookups""",
     "chdir /t chroot jail stat /g stat /t/a stat a open ../../g": """
-        /t/a: look strace
-        /t/jail: look strace
-        /t/jail/g: look strace
-        /t/jail/t/a: look strace""",
+        /t/a: stat lookups
+        /t/jail: stat lookups
+        /t/jail/g: stat lookups
+        /t/jail/t/a: stat lookups""",
     "fork setuid 65534 open /t/a stat /t/b": """
-        /t/a: open fanotify, open strace
-        /t/b: look strace""",
+        /t/a: read fanotify, read lookups
+        /t/b: stat lookups""",
 }
 
 
@@ -141,8 +145,8 @@ def test_what_a_path_means(engine: Engine, sidecar: Sidecar, probe_image: str, l
 )
 def test_every_kind_of_container(engine: Engine, sidecar: Sidecar, probe_image: str, more: dict[str, object]) -> None:
     recording = traced(engine, sidecar, probe(probe_image, "open /t/a stat /t/b stat /t/none", **more))
-    assert below(recording) == dump("/t/a: open fanotify, open strace\n/t/b: look strace\n/t/none: miss strace")
-    assert not [access.path for access in recording.accesses if "slimtasks" in access.path]
+    assert below(recording) == dump("/t/a: read fanotify, read lookups\n/t/b: stat lookups\n/t/none: miss lookups")
+    assert not [use for use in recording.uses if "slimtasks" in use.path + use.program]
 
 
 def test_volumes_and_tmpfs(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -154,19 +158,19 @@ def test_volumes_and_tmpfs(engine: Engine, sidecar: Sidecar, probe_image: str) -
             tmpfs=(("/scratch", ""),),
         )
         recording = traced(engine, sidecar, config)
-    opened = [access.path for access in recording.accesses if access.source == "fanotify" and access.how == "open"]
-    assert opened == ["/etc/hosts", "/probe", "/scratch/x", "/volume/v"]
+    opened = [use.path for use in recording.uses if use.source == "fanotify" and use.how == "read"]
+    assert sorted(opened) == ["/etc/hosts", "/probe", "/scratch/x", "/volume/v"]
 
 
 def test_the_programs_are_there(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     recording = traced(engine, sidecar, probe(probe_image, "exec /script say hi"))
-    ran = [f"{access.path} {access.source}" for access in recording.accesses if access.how == "exec"]
-    assert ran == ["/probe fanotify", "/probe strace", "/script fanotify", "/script strace"]
+    ran = {f"{use.path} {use.source}" for use in recording.uses if use.how == "exec"}
+    assert sorted(ran) == ["/probe fanotify", "/probe strace", "/script fanotify", "/script strace"]
 
 
 def test_one_shots_add_up(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     recording = traced(engine, sidecar, probe(probe_image, "stat /t/a"), probe(probe_image, "stat /t/b"))
-    assert below(recording) == ["look /t/a strace", "look /t/b strace"]
+    assert below(recording) == ["stat /t/a lookups", "stat /t/b lookups"]
     assert (recording.containers, recording.commands) == (2, 2)
 
 
@@ -181,9 +185,9 @@ def test_names(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     words = [word for name in names for word in ("create", name, "open", name, "stat", name)]
     config = ContainerConfig(probe_image, entrypoint=("/probe",), command=(*words, "hex", "ff80"))
     recording = traced(engine, sidecar, config)
-    found = [(access.path, access.how) for access in recording.accesses if access.path.startswith("/t/")]
-    expected = {(name, how) for name in names for how in ("open", "write", "look")}
-    assert set(found) == expected | {(os.fsdecode(b"/t/\xff\x80"), how) for how in ("open", "write")}
+    found = {(use.path, use.how) for use in recording.uses if use.path.startswith("/t/")}
+    expected = {(name, how) for name in names for how in ("read", "write", "create", "stat")}
+    assert found == expected | {(os.fsdecode(b"/t/\xff\x80"), how) for how in ("read", "create")}
 
 
 def test_an_exec_is_traced_and_the_engines_own_part_of_it_is_not(
@@ -200,12 +204,45 @@ def test_an_exec_is_traced_and_the_engines_own_part_of_it_is_not(
         time.sleep(0.6)
     recording = launcher.finish()
     assert below(recording) == dump("""
-        /t/a: open fanotify, open strace
-        /t/sub: look strace
-        /t/sub/e: look strace
+        /t/a: read fanotify, read lookups
+        /t/sub: stat lookups
+        /t/sub/e: stat lookups
     """)
     # runc reads these in the container to start an exec; nothing in the image does.
-    assert not [access for access in recording.accesses if access.path in ("/etc/passwd", "/etc/group")]
+    assert not [use for use in recording.uses if use.path in ("/etc/passwd", "/etc/group")]
+
+
+def test_steps_and_programs(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
+    launcher = TracedLauncher(engine, sidecar)
+    with launcher.create(probe(probe_image, "open /t/a hold"), b"") as container:
+        launcher.start(container)
+        launcher.step(1)
+        launcher.exec(container, ("/probe", "open", "/t/a", "fork", "open", "/t/b"), "", 20)
+        # what it set off goes on after it has ended, and still counts for it
+        launcher.exec(container, ("/probe", "daemon", "sleep", "30", "open", "/t/c"), "", 20)
+        launcher.step(2)
+        launcher.exec(container, ("/probe", "exec", "/script", "say", "hi", "open", "/t/d"), "", 20)
+        launcher.step(3)
+    with launcher.create(probe(probe_image, "open /t/sub/e"), b"") as container:
+        assert run_to_end(launcher, container, 30).status == 0
+    found = {(use.path, use.step, use.program) for use in launcher.finish().uses if use.how == "read"}
+    seen = {(path, step, program) for path, step, program in found if path.startswith("/t/")}
+    # The kernel runs a script by its interpreter; strace tells what was asked to be run.
+    programs = {program for path, _, program in seen if path == "/t/d"}
+    assert "/probe" in programs and programs <= {"/probe", "/script"}
+    assert {(path, step, "/probe") for path, step, _ in seen} == {
+        *(("/t/a", step, "/probe") for step in (0, 1)),
+        ("/t/b", 1, "/probe"),
+        ("/t/c", 1, "/probe"),
+        ("/t/d", 2, "/probe"),
+        ("/t/sub/e", 3, "/probe"),
+    }
+    assert {program for path, _, program in seen if path in ("/t/a", "/t/sub/e")} == {"/probe"}
+
+
+def test_which_sources_there_are(sidecar: Sidecar) -> None:
+    backend = sidecar.backend()
+    assert (backend.opens, backend.lookups) == ("fanotify", "strace")
 
 
 def test_a_killed_container_is_complete(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -215,17 +252,17 @@ def test_a_killed_container_is_complete(engine: Engine, sidecar: Sidecar, probe_
         deadline = time.monotonic() + 30
         while b"done" not in container.logs() and time.monotonic() < deadline:
             time.sleep(0.1)
-    accesses = launcher.finish().accesses
-    for source in ("fanotify", "strace"):
-        opened = [access for access in accesses if access.source == source and access.how == "open"]
-        assert len([access for access in opened if access.path.startswith("/t/many/")]) == 3000
+    uses = launcher.finish().uses
+    for source in {use.source for use in uses}:
+        opened = [use for use in uses if use.source == source and use.how == "read"]
+        assert len([use for use in opened if use.path.startswith("/t/many/")]) == 3000
 
 
 def test_added_files_are_there(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     for read_only in (False, True):
         config = probe(probe_image, "open /t/added", read_only=read_only)
         recording = traced(engine, sidecar, config, files=tar(f("t/added", "x")))
-        assert "open /t/added fanotify" in below(recording)
+        assert "read /t/added fanotify" in below(recording)
 
 
 def test_read_only_ones_at_once_leave_no_image(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -316,7 +353,7 @@ def test_a_command_that_ends_in_its_gate_is_nothing_missed(
             gate = waiting_gate(container, container.pid())
             os.kill(gate, number) if number else container.kill()
         assert command.result().status == 137
-    assert below(launcher.finish()) == dump("/t/b: open fanotify, open strace")
+    assert below(launcher.finish()) == dump("/t/b: read fanotify, read lookups")
 
 
 def test_a_container_that_ends_in_its_gate_was_not_traced(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:

@@ -6,10 +6,10 @@ import struct
 import pytest
 
 from slimtasks.errors import IncompleteTrace
-from slimtasks.records import Access, ImagePath
 from slimtasks.trace import tracer_image
 from slimtasks.trace.frames import Decoder, Frame
 from slimtasks.trace.recording import TracedContainer, union
+from slimtasks.trace.uses import Fact, Use
 
 GATE = '7 openat(AT_FDCWD</work>, "/.slimtasks-gate", O_RDONLY|O_CLOEXEC) = 3</.slimtasks-gate>'
 
@@ -26,46 +26,78 @@ def target(*frames: tuple[bytes, str]) -> TracedContainer:
 
 
 def test_frames_come_in_any_pieces() -> None:
-    stream = frame(b"O", 1, b"o/a\nb\xff") + frame(b"S", 300, b"") + frame(b"D", 2, b"1 2 3 mounts")
-    expected = [Frame(b"O", 1, "o/a\nb\udcff"), Frame(b"S", 300, ""), Frame(b"D", 2, "1 2 3 mounts")]
+    stream = frame(b"A", 1, b"0\0/a\nb\xff") + frame(b"S", 300, b"") + frame(b"D", 2, b"a=1 b=2")
+    expected = [Frame(b"A", 1, "0\0/a\nb\udcff"), Frame(b"S", 300, ""), Frame(b"D", 2, "a=1 b=2")]
     for size in (1, 3, 8, 9, len(stream)):
         decoder = Decoder()
         pieces = (stream[at : at + size] for at in range(0, len(stream), size))
         assert [found for piece in pieces for found in decoder.feed(piece)] == expected
 
 
-def test_a_recording_is_the_sorted_union() -> None:
-    opened = ((b"O", "o/b"), (b"O", "x/.slimtasks-gate"), (b"O", "l/a"))
-    looked = ((b"O", "o/b"), (b"S", GATE), (b"S", '7 stat("x", {}) = 0'))
-    one = target((b"R", "7"), *opened, (b"S", GATE), (b"D", "5 0 9 filesystem"))
-    two = target((b"R", "8"), (b"R", "9"), *looked, (b"D", "2 1 3 mounts"))
+def access(step: int, program: str, how: str, path: str) -> tuple[bytes, str]:
+    """A frame of fanotify's."""
+    return b"A", "\0".join((str(step), program, "fanotify", how, "0", "", path))
+
+
+def done(**counters: object) -> tuple[bytes, str]:
+    return b"D", " ".join(f"{name}={value}" for name, value in {"marks": "mounts", **counters}.items())
+
+
+def line(text: str, step: int = 0) -> tuple[bytes, str]:
+    return b"S", f"{step}\0{text}"
+
+
+def test_a_recording_is_the_union() -> None:
+    opened = (access(0, "/p", "read", "/b"), access(0, "/p", "exec", "/.slimtasks-gate"), access(1, "", "list", "/a"))
+    one = target((b"R", "7"), *opened, line(GATE), done(events=5, lines=9, marks="filesystem"))
+    looked = (opened[0], line(GATE), line('7 stat("x", {}) = 0', 2), (b"P", "0\0/.slimtasks-gate\0device\0/dev/null"))
+    two = target((b"R", "8"), (b"R", "9"), *looked, done(events=2, lines=3))
     recording = union([one, two])
-    assert recording.accesses == (
-        Access(ImagePath("/a"), "list", "fanotify"),
-        Access(ImagePath("/b"), "open", "fanotify"),
-        Access(ImagePath("/work/x"), "look", "strace"),
-    )
+    assert sorted(recording.uses) == [
+        Use("/a", "list", "", 1, "fanotify", "/a"),
+        Use("/b", "read", "/p", 0, "fanotify", "/b"),
+        Use("/work/x", "stat", "", 2, "strace", "x"),
+    ]
+    assert recording.facts == {Fact("", "device", "/dev/null")}
     assert (recording.containers, recording.commands, recording.events, recording.lines) == (2, 3, 7, 12)
     assert recording.marks == "filesystem, mounts"
 
 
 @pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("0 /p ebpf stat 2 /usr ../x", [Use("/usr/../x", "miss", "/p", 0, "ebpf", "../x")]),
+        ("0 /p ebpf create 17 / /etc", [Use("/etc", "stat", "/p", 0, "ebpf", "/etc")]),
+        ("0 /p ebpf read 0 /jail /x", [Use("/jail/x", "read", "/p", 0, "ebpf", "/x")]),
+        ("0 /p ebpf read 9 /jail x", []),
+        ("0 /p ebpf read 0 / /.slimtasks-gate", []),
+    ],
+)
+def test_a_string_means_a_path(fields: str, expected: list[Use]) -> None:
+    assert list(target((b"A", fields.replace(" ", "\0"))).uses) == expected
+
+
+def test_a_step_that_was_begun() -> None:
+    assert target((b"N", "3")).step == 3
+
+
+@pytest.mark.parametrize(
     ("frames", "reason"),
     [
-        ([(b"E", "the kernel's queue of opened files ran over"), (b"D", "1 0 1 mounts")], "ran over"),
-        ([(b"S", GATE), (b"S", "7 what is this"), (b"D", "1 0 1 mounts")], "cannot be read"),
-        ([(b"S", GATE), (b"S", "7 unshare(CLONE_NEWNS) = 0"), (b"D", "1 0 1 mounts")], "mount namespace of its own"),
+        ([(b"E", "the kernel's queue of opened files ran over"), done()], "ran over"),
+        ([line(GATE), line("7 what is this"), done()], "cannot be read"),
+        ([line(GATE), line("7 unshare(CLONE_NEWNS) = 0"), done()], "mount namespace of its own"),
         ([(b"R", "7")], "ended before the containers did"),
     ],
 )
 def test_what_may_be_missing_fails(frames: list[tuple[bytes, str]], reason: str) -> None:
     with pytest.raises(IncompleteTrace, match=reason):
-        union([target(*frames), target((b"D", "1 0 1 mounts"))])
+        union([target(*frames), target(done())])
 
 
 def test_a_mount_namespace_is_seen_through_a_file_system_mark() -> None:
-    recording = union([target((b"S", GATE), (b"S", "7 unshare(CLONE_NEWNS) = 0"), (b"D", "1 0 1 filesystem"))])
-    assert recording.accesses == ()
+    recording = union([target(line(GATE), line("7 unshare(CLONE_NEWNS) = 0"), done(marks="filesystem"))])
+    assert recording.uses == set()
 
 
 def test_the_digest_is_of_the_sources(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from slimtasks.records import Access, Entry, ImagePath
+from slimtasks.records import Entry, ImagePath
 from slimtasks.rootfs import Tree, is_engines
 from slimtasks.selection.rules import Matched, dropped_by
 from slimtasks.spec import Rule
@@ -20,19 +20,18 @@ class Missing:
     where: str = ""  # of the drop rule: file:line:column
 
 
-def missing(lookups: Iterable[Access], tree: Tree, kept: Collection[str], drop: Iterable[Rule]) -> tuple[Missing, ...]:
-    """The failed lookups (how == 'miss') that the fat image would have answered, in the order of the lookups."""
+def missing(asked: Iterable[ImagePath], tree: Tree, kept: Collection[str], drop: Iterable[Rule]) -> tuple[Missing, ...]:
+    """Of the paths that were looked up in vain those that the fat image would have answered, in the same order."""
     rules = [Matched(rule, tree.match(rule.text)) for rule in drop]
     dropped = dropped_by(rules, tree)
     kept = frozenset(kept)
     found: dict[ImagePath, Missing] = {}
-    for access in lookups:
-        if access.how == "miss":
-            for path in _lacking(access.path, tree, kept, dropped):
-                if path not in found:
-                    rule = dropped.get(path)
-                    line = f'drop: ["{rule.text}"]' if rule else f'keep: ["{path}"]'
-                    found[path] = Missing(path, line, rule.where if rule else "")
+    for lookup in asked:
+        for path in _lacking(lookup, tree, kept, dropped):
+            if path not in found:
+                rule = dropped.get(path)
+                line = f'drop: ["{rule.text}"]' if rule else f'keep: ["{path}"]'
+                found[path] = Missing(path, line, rule.where if rule else "")
     return tuple(found.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from slimtasks.packages.languages import used_trees
 from slimtasks.records import Access, ImagePath, Reason
@@ -13,31 +14,39 @@ from slimtasks.selection.kept import Kept
 RESOLVED_ONLY = frozenset({"fanotify", "inotify"})  # sources that give no path as it was asked
 WORDS = {
     "exec": "executed",
-    "open": "opened",
+    "read": "opened",
     "list": "listed",
-    "look": "looked at",
-    "write": "opened for writing",
+    "map": "mapped",
+    "stat": "looked at",
+    "access": "looked at",
+    "readlink": "looked at",
+    "write": "written to",
+    "create": "created",
+    "rename": "renamed",
+    "remove": "removed",
     "bind": "made",
 }
 _NOT_YET = "which is not supported yet"
+_LOOKS = frozenset({"stat", "access", "readlink"})
+_WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
 
 
 def keep_used(accesses: Iterable[Access], kept: Kept) -> None:
     """Keeps what was used and exists, and the directories of what the run created, renamed, bound or unlinked."""
-    reasons = {(how, by): _reason(how, by) for how, by in {(access.how, access.source) for access in accesses}}
     for access in accesses:
         if access.how == "miss":
             continue
-        reason = reasons[access.how, access.source]
+        reason = _reason(access.how, access.sources)
         walk = kept.follow(access.path, reason)
         if walk.final is None:
             kept.keep_passed(walk, access.path, reason)  # readlink, or a link to /dev/stdout, which the engine brings
-        if access.how in ("write", "bind"):
+        if access.how in _WRITES:
             _keep_ancestors(walk.resolved, access.path, kept)
 
 
-def _reason(how: str, source: str) -> Reason:
-    return Reason("asked" if how == "look" else "traced", f"{WORDS.get(how, how)} ({source})")
+@cache
+def _reason(how: str, sources: tuple[str, ...]) -> Reason:
+    return Reason("asked" if how in _LOOKS else "traced", f"{WORDS[how]} ({', '.join(sources)})")
 
 
 def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:
@@ -54,7 +63,7 @@ def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:
 
 def keep_links_to_kept(accesses: Iterable[Access], kept: Kept) -> None:
     """Where no source tells paths as they were asked: keeps every symlink that leads to something kept."""
-    if any(access.source not in RESOLVED_ONLY for access in accesses):
+    if any(source not in RESOLVED_ONLY for access in accesses for source in access.sources):
         return
     for entry in kept.tree:
         if entry.type == "link" and entry.path not in kept:
@@ -86,6 +95,6 @@ def refuse_languages(image: FatImage, errors: list[str]) -> None:
 
 def _opened(image: FatImage) -> set[ImagePath]:
     """The files of the fat image that the run opened or executed; a directory only by what was opened in it."""
-    paths = {access.path for access in image.inputs.accesses if access.how in ("exec", "open", "list")}
+    paths = {access.path for access in image.inputs.accesses if access.how in ("exec", "read", "list")}
     finals = (image.tree.walk(path).final for path in paths)
     return {final.path for final in finals if final is not None}

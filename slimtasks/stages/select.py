@@ -8,8 +8,9 @@ from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.job import Job
-from slimtasks.records import Access, Selected, read_lines, write_lines
+from slimtasks.records import Selected, write_lines
 from slimtasks.selection import Inputs, select
+from slimtasks.trace.file import read_trace
 from slimtasks.workload.container_config import environment
 
 
@@ -25,7 +26,7 @@ def run(job: Job) -> str:
 
 def _inputs(job: Job) -> Inputs:
     image, fat = job.image, fatfiles.fat(job.files)
-    accesses = () if fat.whole else tuple(read_lines(job.files.trace, Access)[1])
+    accesses = () if fat.whole else read_trace(job.files.trace).accesses
     return Inputs(
         entries=fatfiles.inventory(job.files),
         accesses=accesses,

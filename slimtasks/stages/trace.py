@@ -9,11 +9,16 @@ from slimtasks import fatfiles
 from slimtasks.errors import WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
-from slimtasks.records import Access, Fat, has_all_lines, read_lines, whole_file, write_lines
+from slimtasks.records import Fat, has_all_lines, whole_file
+from slimtasks.rootfs import Tree
 from slimtasks.sources.tracer import tracer_id
+from slimtasks.trace.file import Trace, read_trace, write_trace
 from slimtasks.trace.launcher import TracedLauncher
+from slimtasks.trace.recording import Backend, Recording
 from slimtasks.trace.sidecar import Sidecar
+from slimtasks.trace.summary import accesses, programs
 from slimtasks.tracekey import trace_key
+from slimtasks.workload.report import step_title
 from slimtasks.workload.runner import run_workload
 
 
@@ -26,18 +31,37 @@ def run(job: Job) -> str:
     if not known:
         if not job.image.workload:
             job.say("NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED")
-        header = {"key": key, "fat": fat.tree_digest, "kernel": job.engine.info.kernel, "complete": True}
-        accesses = _trace(job, fat)
-        sources = sorted({access.source for access in accesses})
-        write_lines(stored, {**header, "sources": sources}, accesses)
+        write_trace(stored, _trace(job, fat, key))
     with stored.open("rb") as source, whole_file(job.files.trace) as target:
         shutil.copyfileobj(source, target)
-    counts = Counter(access.how for access in read_lines(stored, Access)[1])
-    found = ", ".join(f"{count} {how}" for how, count in counts.most_common())
-    return f"{found}{' (traced before)' if known else ''}"
+    trace = read_trace(stored)
+    counts = Counter(access.how for access in trace.accesses)
+    found = ", ".join(f"{count} {how}" for how, count in counts.most_common(6))
+    return f"{found}; {_sources(trace)}{' (traced before)' if known else ''}"
 
 
-def _trace(job: Job, fat: Fat) -> tuple[Access, ...]:
+def _sources(trace: Trace) -> str:
+    backend = trace.header["backend"]
+    return " and ".join(source for source in (backend["opens"], backend["lookups"]) if source != "none")
+
+
+def _trace(job: Job, fat: Fat, key: str) -> Trace:
+    recording, backend = _record(job, fat)
+    tree = Tree(fatfiles.inventory(job.files))
+    header = {
+        "architecture": fat.config.get("architecture"),
+        "backend": {"opens": backend.opens, "lookups": backend.lookups, "why": backend.why},
+        "complete": True,
+        "fat": fat.tree_digest,
+        "kernel": job.engine.info.kernel,
+        "key": key,
+        "steps": ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)],
+    }
+    uses = recording.uses
+    return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
+
+
+def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
     tracer = tracer_id(job)
     with Sidecar(job.engine, tracer) as sidecar:
         launcher = TracedLauncher(job.engine, sidecar)
@@ -52,4 +76,4 @@ def _trace(job: Job, fat: Fat) -> tuple[Access, ...]:
                 error.hint or "make it pass on the image that you build first",
                 step=error.step,
             ) from error
-        return launcher.finish().accesses
+        return launcher.finish(), sidecar.backend()

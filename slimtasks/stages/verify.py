@@ -8,7 +8,7 @@ from slimtasks import fatfiles
 from slimtasks.errors import Damaged, IncompleteTrace, SlimError, WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
-from slimtasks.records import Access, Selected, intact, read_json, read_lines, write_json
+from slimtasks.records import ImagePath, Selected, intact, read_json, read_lines, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
 from slimtasks.sizes import count
@@ -100,13 +100,13 @@ def _line(found: Missing) -> str:
 
 
 def _lost(job: Job, identity: str, steps: tuple[Step, ...]) -> tuple[Missing, ...]:
-    lookups = tuple(access for access in _lookups(job, identity, steps) if access.how == "miss")
+    lookups = _failed_lookups(job, identity, steps)
     selected = read_lines(job.files.selection, Selected)[1]
     kept = {choice.source or choice.path for choice in selected}
     return missing(lookups, Tree(fatfiles.inventory(job.files)), kept, job.image.drop)
 
 
-def _lookups(job: Job, identity: str, steps: tuple[Step, ...]) -> tuple[Access, ...]:
+def _failed_lookups(job: Job, identity: str, steps: tuple[Step, ...]) -> list[ImagePath]:
     tracer = tracer_id(job)
     with Sidecar(job.engine, tracer) as sidecar:
         launcher = TracedLauncher(job.engine, sidecar)
@@ -116,6 +116,6 @@ def _lookups(job: Job, identity: str, steps: tuple[Step, ...]) -> tuple[Access, 
         except WorkloadError:
             pass  # as expected: it fails as it did before
         try:
-            return launcher.finish().accesses
+            return sorted({ImagePath(use.path) for use in launcher.finish().uses if use.how == "miss"})
         except IncompleteTrace as error:
             raise SlimError(f"the trace is not complete: {error.what}") from error

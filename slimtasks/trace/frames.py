@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _HEAD = struct.Struct("=cxHI")  # type, target, length; both ends of the stream are the engine's and ours: little-endian
-OPENED, LINE, RELEASED, KILLED, INCOMPLETE, DONE = b"O", b"S", b"R", b"K", b"E", b"D"
+BACKEND, ACCESS, LINE, FACT, STEP = b"B", b"A", b"S", b"P", b"N"
+RELEASED, KILLED, INCOMPLETE, DONE = b"R", b"K", b"E", b"D"
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Frame:
     type: bytes
     target: int
     text: str  # bytes that are not UTF-8 as surrogate escapes
+
+    @property
+    def fields(self) -> list[str]:
+        """What NUL separates."""
+        return self.text.split("\0")
 
 
 class Decoder:

@@ -26,6 +26,7 @@ class TracedLauncher:
         self._sidecar = sidecar
         self._targets: dict[str, TracedContainer] = {}
         self._gate = b""
+        self._step = 0
 
     @contextmanager
     def create(self, config: ContainerConfig, files: bytes) -> Iterator[Container]:
@@ -47,10 +48,15 @@ class TracedLauncher:
     def start(self, container: Container) -> None:
         container.start()
         pid = container.pid()
-        target = self._sidecar.trace(pid) if pid else None
+        target = self._sidecar.trace(pid, self._step) if pid else None
         if target is None or not target.released:
             raise EngineError(f"{container} ended before it could be traced", f"is {GATE} in its image's way?")
         self._targets[container.id] = target
+
+    def step(self, number: int) -> None:
+        self._step = number
+        for target in self._targets.values():
+            self._sidecar.step(target, number)
 
     def exec(self, container: Container, command: tuple[str, ...], user: str, timeout: float) -> Exit:
         execution = container.exec(gated(command), user=user)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from slimtasks.errors import IncompleteTrace
-from slimtasks.records import Access, ImagePath
 from slimtasks.trace import frames
 from slimtasks.trace.frames import Frame
 from slimtasks.trace.gate import is_ours
 from slimtasks.trace.strace import Parser
+from slimtasks.trace.uses import Fact, Use, absolute, outcome
 
-FANOTIFY = "fanotify"
-_HOW = {"x": "exec", "o": "open", "l": "list"}
+
+@dataclass(frozen=True)
+class Backend:
+    """Which sources the tracer uses, and why these."""
+
+    opens: str  # fanotify | inotify
+    lookups: str  # ebpf | strace | none
+    why: str
 
 
 @dataclass(frozen=True)
 class Recording:
     """All that the traced containers used, from every source."""
 
-    accesses: tuple[Access, ...]  # unique, sorted by path, how, source
+    uses: frozenset[Use]
+    facts: frozenset[Fact]
     containers: int
     commands: int  # that passed a gate: first processes and execs
     events: int  # of fanotify, repetitions included
@@ -33,24 +41,28 @@ class TracedContainer:
     """One traced container, as far as the tracer has told."""
 
     number: int
+    step: int = 0  # the tracer's
     released: set[int] = field(default_factory=set)
     killed: set[int] = field(default_factory=set)  # in their gates, so that nothing of them ran
     done: bool = False
     problems: set[str] = field(default_factory=set)
-    opened: set[Access] = field(default_factory=set)
+    uses: set[Use] = field(default_factory=set)
+    facts: set[Fact] = field(default_factory=set)
     parser: Parser = field(default_factory=Parser)
-    events: int = 0
-    lines: int = 0
-    marks: str = ""
+    counters: dict[str, str] = field(default_factory=dict)
 
     def take(self, frame: Frame) -> None:
         """Adds what a frame says."""
         if frame.type == frames.LINE:
-            self.parser.feed(frame.text)
-        elif frame.type == frames.OPENED:
-            path = frame.text[1:]
-            if not is_ours(path):
-                self.opened.add(Access(ImagePath(path), _HOW[frame.text[:1]], FANOTIFY))
+            step, line = frame.fields
+            self.parser.feed(line, int(step))
+        elif frame.type == frames.ACCESS:
+            self._access(*frame.fields)
+        elif frame.type == frames.FACT:
+            _, program, kind, value = frame.fields
+            self.facts.add(Fact(_theirs(program), kind, value))
+        elif frame.type == frames.STEP:
+            self.step = int(frame.text)
         elif frame.type == frames.RELEASED:
             self.released.add(int(frame.text))
         elif frame.type == frames.KILLED:
@@ -60,14 +72,29 @@ class TracedContainer:
         elif frame.type == frames.DONE:
             self._end(frame.text)
 
+    def count(self, name: str) -> int:
+        """What the tracer counted; 0 where it did not."""
+        return int(self.counters.get(name, "0"))
+
+    def _access(self, step: str, program: str, source: str, how: str, error: str, base: str, asked: str) -> None:
+        how = outcome(how, errno.errorcode.get(int(error), error) if int(error) else "")
+        path = absolute(asked, base, base)
+        if how and asked and not is_ours(path):
+            self.uses.add(Use(path, how, _theirs(program), int(step), source, asked))
+
     def _end(self, text: str) -> None:
-        events, _, lines, self.marks = text.split()
-        self.events, self.lines = int(events), int(lines)
+        self.counters = dict(word.split("=", 1) for word in text.split())
         self.parser.close()
-        self.problems |= self.parser.problems
-        if self.parser.new_mount_namespaces and self.marks == "mounts":
+        self.uses |= self.parser.meanings.uses
+        self.facts |= self.parser.meanings.facts
+        self.problems |= self.parser.meanings.problems
+        if self.parser.meanings.new_mount_namespaces and self.counters["marks"] == "mounts":
             self.problems.add("a process made a mount namespace of its own, in which opened files were not watched")
         self.done = True
+
+
+def _theirs(program: str) -> str:
+    return "" if is_ours(program) else program
 
 
 def union(targets: Iterable[TracedContainer]) -> Recording:
@@ -78,14 +105,14 @@ def union(targets: Iterable[TracedContainer]) -> Recording:
         problems.append("the tracer ended before the containers did")
     if problems:
         raise incomplete(problems)
-    accesses = {access for target in targets for access in (*target.opened, *target.parser.accesses)}
     return Recording(
-        accesses=tuple(sorted(accesses, key=lambda access: (access.path, access.how, access.source))),
+        uses=frozenset(use for target in targets for use in target.uses),
+        facts=frozenset(fact for target in targets for fact in target.facts),
         containers=len(targets),
         commands=sum(len(target.released) for target in targets),
-        events=sum(target.events for target in targets),
-        lines=sum(target.lines for target in targets),
-        marks=", ".join(sorted({target.marks for target in targets})),
+        events=sum(target.count("events") for target in targets),
+        lines=sum(target.count("lines") for target in targets),
+        marks=", ".join(sorted({target.counters["marks"] for target in targets})),
     )
 
 

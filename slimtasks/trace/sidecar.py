@@ -13,10 +13,11 @@ from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.engine.stream import STDOUT, Stream
 from slimtasks.errors import EngineError, SlimError
-from slimtasks.trace.frames import Decoder, Frame
-from slimtasks.trace.recording import TracedContainer, incomplete
+from slimtasks.trace import frames
+from slimtasks.trace.frames import Decoder
+from slimtasks.trace.recording import Backend, TracedContainer, incomplete
 
-PATIENCE = 60.0  # seconds for a gate to be let go; the tracer's own limit is 30
+PATIENCE = 60.0  # seconds for a gate to be let go (the tracer's own limit is 30), and for an answer
 ENDING = 60.0  # seconds for the tracer to report the rest, once a container is gone
 
 CAPABILITIES = (
@@ -50,9 +51,11 @@ def sidecar_config(engine: Engine, tracer_image: str) -> ContainerConfig:
 class Sidecar:
     """Traces containers while it is entered. Threads may call it at the same time."""
 
-    def __init__(self, engine: Engine, tracer_image: str) -> None:
+    def __init__(self, engine: Engine, tracer_image: str, backend: str = "auto") -> None:
         self._engine = engine
         self._image = tracer_image
+        self._wanted = backend
+        self._backend: Backend | None = None
         self._open = ExitStack()
         self._changed = threading.Condition()
         self._targets: list[TracedContainer] = []
@@ -68,6 +71,7 @@ class Sidecar:
             container.start()
             self._reader = threading.Thread(target=self._read, args=(self._stream,), daemon=True)
             self._reader.start()
+            self._send(f"backend {self._wanted}\n")
             self._open = opening.pop_all()
         return self
 
@@ -84,18 +88,34 @@ class Sidecar:
         """One of the tracer image's programs: gate, archive or relay."""
         return self._container.read_file(f"/{name}")
 
-    def trace(self, pid: int) -> TracedContainer:
+    def backend(self) -> Backend:
+        """The sources that the tracer uses here."""
+        told = "the tracer did not say which sources it uses"
+        self._wait(None, lambda: self._backend is not None, PATIENCE, told)
+        assert self._backend
+        return self._backend
+
+    def trace(self, pid: int, step: int = 0) -> TracedContainer:
         """Begins to trace the container whose first process is `pid` (as the host counts) and lets its gate go.
 
-        Raises IncompleteTrace where that does not succeed. Nothing is `released` where the container has ended before.
+        What it does counts for `step` of the workload. Raises IncompleteTrace where that does not succeed. Nothing is
+        `released` where the container has ended before.
         """
         with self._changed:
-            target = TracedContainer(number=len(self._targets) + 1)
+            target = TracedContainer(len(self._targets) + 1, step)
             self._targets.append(target)
-            self._send(f"trace {target.number} {pid}\n")
+            self._send(f"trace {target.number} {pid} {step}\n")
         let_go = "its first process was not let go by the gate"
         self._wait(target, lambda: bool(target.released) or target.done, PATIENCE, let_go)
         return target
+
+    def step(self, target: TracedContainer, number: int) -> None:
+        """From when this returns, what the container does counts for that step; before, it counted for the last."""
+        if target.done or target.step == number:
+            return
+        self._send(f"step {target.number} {number}\n")
+        told = "the tracer did not begin the next step"
+        self._wait(target, lambda: target.step == number or target.done, PATIENCE, told)
 
     def wait_for_exec(self, target: TracedContainer, pid: int) -> None:
         """Returns once the gated command with the host's number `pid` was let go, which the tracer does by itself.
@@ -112,15 +132,18 @@ class Sidecar:
         """Returns once all that the container did was told; the container has to be gone, or about to end."""
         self._wait(target, lambda: target.done, ENDING, "the tracer did not report the rest")
 
-    def _wait(self, target: TracedContainer, reached: Callable[[], bool], patience: float, otherwise: str) -> None:
+    def _wait(
+        self, target: TracedContainer | None, reached: Callable[[], bool], patience: float, otherwise: str
+    ) -> None:
         deadline = time.monotonic() + patience
         with self._engine.clock.on(ENGINE), self._changed:
             while not reached():
-                if self._broken or (target.problems and not target.released):
-                    raise incomplete(sorted(target.problems) or [self._broken])
+                problems = sorted(target.problems) if target else []
+                if self._broken or (target and problems and not target.released):
+                    raise incomplete(problems or [self._broken])
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise incomplete([*sorted(target.problems), f"{otherwise} within {patience:g} s"])
+                    raise incomplete([*problems, f"{otherwise} within {patience:g} s"])
                 self._changed.wait(left)
 
     def _send(self, text: str) -> None:
@@ -148,8 +171,8 @@ class Sidecar:
 
     def _take(self, decoder: Decoder, data: bytes) -> None:
         for frame in decoder.feed(data):
-            self._of(frame).take(frame)
+            if frame.type == frames.BACKEND:
+                self._backend = Backend(*frame.text.split(" ", 2))
+            else:
+                self._targets[frame.target - 1].take(frame)
         self._changed.notify_all()
-
-    def _of(self, frame: Frame) -> TracedContainer:
-        return self._targets[frame.target - 1]

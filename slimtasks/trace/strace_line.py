@@ -10,7 +10,7 @@ _HEAD = re.compile(r"(\w+)\(")
 _RESULT = re.compile(
     r"\s*=\s+(?:-1 (?P<error>E\w+)(?: \(.*\))?"
     r"|(?P<value>-?\d+|0x[0-9a-f]+|\?)"
-    r"(?: E\w+ \(.*\)|<(?:[^<>\\]|\\.)*>(?:\(deleted\))?)?"
+    r"(?: E\w+ \(.*\)|<(?P<descriptor>(?:[^<>\\]|\\.)*)>(?:\(deleted\))?)?"
     r"(?: /\* (?P<pid>\d+) in strace's PID NS \*/)?(?: \(.*\))?)$"
 )
 _DESCRIPTOR = re.compile(r"(?:AT_FDCWD|-?\d+)(?:<((?:[^<>\\]|\\.)*)>(?:\(deleted\))?)?")
@@ -27,6 +27,7 @@ class Call:
     value: str = ""  # '?' where it did not return
     error: str = ""  # 'ENOENT'
     child: int = 0  # of a fork: the new process as the tracer counts; 0 where strace did not know
+    descriptor: str = ""  # what the descriptor that it returned is, as printed: '/etc/passwd', 'socket:[12]'
 
 
 def parse_call(text: str) -> Call | None:
@@ -41,9 +42,8 @@ def parse_call(text: str) -> Call | None:
     result = _RESULT.fullmatch(text, end)
     if not result:
         return None
-    value = result["value"] or ""
-    child = result["pid"] or ""
-    return Call(head[1], arguments, value, result["error"] or "", int(child) if child else 0)
+    child = int(result["pid"] or 0)
+    return Call(head[1], arguments, result["value"] or "", result["error"] or "", child, result["descriptor"] or "")
 
 
 def _split(text: str, start: int) -> tuple[tuple[str, ...], int] | None:

@@ -9,7 +9,17 @@ from slimtasks.fingerprint import digest_of_code
 
 PROGRAMS = Path(__file__).parent / "programs"
 _SOURCES = ("*.c", "*.h", "Makefile", "Dockerfile")
-_PARSERS = ("frames.py", "gate.py", "launcher.py", "recording.py", "sidecar.py", "strace*.py")
+_PARSERS = (
+    "file.py",
+    "frames.py",
+    "gate.py",
+    "launcher.py",
+    "recording.py",
+    "sidecar.py",
+    "strace*.py",
+    "summary.py",
+    "uses.py",
+)
 
 
 @cache

@@ -35,6 +35,9 @@ class Launcher(Protocol):
     def start(self, container: Container) -> None:
         """Starts what `create` gave; returns when the entrypoint runs (traced: is let go by the gate)."""
 
+    def step(self, number: int) -> None:
+        """Says which step of the workload begins (0: the start); what the containers do from now on is for it."""
+
     def exec(self, container: Container, command: tuple[str, ...], user: str, timeout: float) -> Exit:
         """Runs `command` in the running container to its end; `user` empty: the container's own."""
 

@@ -27,5 +27,8 @@ class PlainLauncher:
     def start(self, container: Container) -> None:
         container.start()
 
+    def step(self, number: int) -> None:
+        pass
+
     def exec(self, container: Container, command: tuple[str, ...], user: str, timeout: float) -> Exit:
         return Exit(*container.exec(command, user=user).run(timeout=timeout, limit=OUTPUT_LIMIT))

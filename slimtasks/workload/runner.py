@@ -29,6 +29,7 @@ from slimtasks.workload.trial import Trial, Workload
 from slimtasks.workload.unstarted import in_words
 from slimtasks.workload.volumes import fresh_volumes
 
+START = 0  # as a step's number
 DYING = 0.3  # seconds in which a container may follow a step that failed
 GRACE = 10.0  # seconds from the stop signal to SIGKILL, where the spec has no stop_grace_period
 
@@ -93,6 +94,7 @@ def _attempt(trial: Trial, step: Step, clock: _Clock) -> StepResult:
     try:
         if not clock.left():
             raise StepFailed("no time was left for it")
+        trial.launcher.step(step.number)
         with trial.engine.clock.on(WORKLOAD):
             trial.attempt(step, min(step.action.timeout, clock.left()))
     except StepFailed as failure:
@@ -129,6 +131,7 @@ def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
     )
     with ExitStack() as stack:
         try:
+            trial.launcher.step(START)
             container = stack.enter_context(trial.launcher.create(config, trial.files()))
             trial.launcher.start(container)
         except Refused as error:

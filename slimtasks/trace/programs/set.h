@@ -41,26 +41,30 @@ static inline uint32_t set_hash(const char *bytes, size_t length)
     return hash;
 }
 
-static inline bool set_has(const struct set *set, const char *bytes, size_t length)
-{
-    return set->size && set_slot(set, bytes, length, set_hash(bytes, length))->bytes;
-}
-
-/* Returns whether the string is new. */
-static inline bool set_add(struct set *set, const char *bytes, size_t length)
+/* The set's own copy of the bytes, which stays where it is, with a NUL behind them. */
+static inline const char *set_keep(struct set *set, const char *bytes, size_t length)
 {
     if (set->count * 2 >= set->size)
         set_grow(set);
     uint32_t hash = set_hash(bytes, length);
     struct item *item = set_slot(set, bytes, length, hash);
     if (item->bytes)
-        return false;
+        return item->bytes;
     *item = (struct item){hash, (uint32_t)length, malloc(length + 1)};
     if (!item->bytes)
         abort();
     memcpy(item->bytes, bytes, length);
+    item->bytes[length] = 0;
     set->count++;
-    return true;
+    return item->bytes;
+}
+
+/* Returns whether the string is new. */
+static inline bool set_add(struct set *set, const char *bytes, size_t length)
+{
+    size_t before = set->count;
+    set_keep(set, bytes, length);
+    return set->count > before;
 }
 
 static inline void set_free(struct set *set)

@@ -1,133 +1,104 @@
 /* tracer: traces containers from a container of its own that sees the host's processes (--pid=host).
  *
- * Standard input has a line "trace ID PID" for each container whose first process PID waits in its gate.
- * Standard output is a stream of frames: type (1 byte), 0, ID (2 bytes), length (4 bytes), and that many bytes:
- *   O  a path that was opened: x (executed), o (a file) or l (a directory), then the path
- *   S  a line of strace
+ * Standard input has lines:
+ *   backend NAME       once, before all others: which sources to use (auto, strace, fanotify); answered by a frame B
+ *   trace ID PID STEP  the container whose first process PID waits in its gate; what it does counts for that step
+ *   step ID STEP       it counts for this one from when the container is QUIET_MS quiet, or BUSY_MS after the command
+ * Standard output is a stream of frames: type (1 byte), 0, ID (2 bytes), length (4 bytes), and that many bytes,
+ * fields separated by NUL:
+ *   B  (ID 0) the sources that are used and why: "OPENS LOOKUPS WHY"
+ *   A  a path that was used: STEP PROGRAM SOURCE HOW ERRNO BASE ASKED; PROGRAM and BASE may be empty
+ *   S  a line of strace: STEP LINE
+ *   N  the step that was begun
  *   R  the host's number of a process that was let go by its gate: from now on it runs
  *   K  the host's number of a process that ended in its gate, killed perhaps with its container: nothing of it ran
  *   E  why the trace of that container is not complete
- *   D  the container is gone and all that it did was reported: "EVENTS DROPPED LINES MODE"
+ *   D  the container is gone and all that it did was reported: "NAME=VALUE ...", counters
  * Ends when standard input does, so nothing is left when whoever started it dies.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tracer.h"
 
-#define NAP_MS 200
+/* What a step sets off may go on after it, as a reload does: the next begins when nothing new happened for a while. */
+#define QUIET_MS 50
+#define BUSY_MS 500
 
-static struct target *targets;
+struct target *targets;
 
-/* Milliseconds that passed while we looked, for deadlines: where everything stands still, a gate does too. */
-long now(void)
-{
-    static long before, spent;
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    long ms = time.tv_sec * 1000 + time.tv_nsec / 1000000;
-    spent += ms - before < NAP_MS ? ms - before : NAP_MS;
-    before = ms;
-    return spent;
-}
-
-/* The pidfd of a process, since its number may soon be another's; -1 if it is gone. */
-int watch(struct target *target, pid_t pid)
-{
-    int alive = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (alive < 0 && errno != ESRCH && errno != EINVAL)
-        incomplete(target, "process %d cannot be watched: %s", pid, strerror(errno));
-    return alive;
-}
-
-/* Whether the process of a pidfd is gone. */
-bool has_ended(int alive)
-{
-    struct pollfd end = {alive, POLLIN, 0};
-    return alive < 0 || poll(&end, 1, 0) > 0;
-}
-
-void report(char type, unsigned target, const void *bytes, size_t length)
-{
-    struct { char type, zero; uint16_t target; uint32_t length; } head = {type, 0, (uint16_t)target, (uint32_t)length};
-    if (fwrite(&head, sizeof head, 1, stdout) != 1 || fwrite(bytes, 1, length, stdout) != length)
-        exit(1);
-}
-
-void incomplete(struct target *target, const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-
-    va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (length >= (int)sizeof text)
-        length = sizeof text - 1;
-    if (set_add(&target->reasons, text, (size_t)length))
-        report('E', target->id, text, (size_t)length);
-}
-
-/* The file's beginning as a string; returns its length, 0 where it cannot be read. */
-size_t read_file(char *buffer, size_t size, const char *format, ...)
-{
-    char path[128];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(path, sizeof path, format, arguments);
-    va_end(arguments);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = file < 0 ? 0 : read(file, buffer, size - 1);
-    if (file >= 0)
-        close(file);
-    buffer[got > 0 ? got : 0] = 0;
-    return got > 0 ? (size_t)got : 0;
-}
-
-/* The link's target as a string; returns its length, 0 where it cannot be read or is too long. */
-size_t read_link(char *buffer, size_t size, const char *format, ...)
-{
-    char path[128];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(path, sizeof path, format, arguments);
-    va_end(arguments);
-    ssize_t got = readlink(path, buffer, size);
-    if (got < 0 || (size_t)got == size)
-        got = 0;
-    buffer[got] = 0;
-    return (size_t)got;
-}
-
-static void start(unsigned id, pid_t pid)
+static void start(unsigned id, pid_t pid, unsigned step)
 {
     struct target *new = calloc(1, sizeof *new);
     char path[64];
 
     if (!new)
         abort();
-    *new = (struct target){.next = targets, .id = id, .pid = pid, .opens = -1};
+    *new = (struct target){.next = targets, .id = id, .step = step, .next_step = step, .pid = pid};
     targets = new;
     snprintf(path, sizeof path, "/proc/%d/mountinfo", pid);
     new->mounts = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/%d/root", pid);
+    new->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     new->alive = watch(new, pid);
     read_file(new->cgroup, sizeof new->cgroup, "/proc/%d/cgroup", pid);
     new->cgroup[strcspn(new->cgroup, "\n")] = 0;
-    if (new->mounts < 0 || !mark(new))
+    if (new->mounts < 0 || new->root < 0)
         new->unwatched = errno;
+    give_sources(new);
+    for (int kind = 0; kind < KINDS; kind++) {
+        const struct source *source = new->sources[kind];
+        if (source && source->start && !source->start(new))
+            new->unwatched = errno;
+    }
     attach(new, 0);
+}
+
+static void read_sources(struct target *target)
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        if (target->sources[kind])
+            target->sources[kind]->read(target);
+}
+
+static void ask_step(unsigned id, unsigned step)
+{
+    for (struct target *t = targets; t; t = t->next)
+        if (t->id == id) {
+            t->next_step = step;
+            t->asked = now();
+        }
+}
+
+static void begin_step(struct target *target)
+{
+    char text[16];
+    long time = now();
+
+    if (time < target->asked + BUSY_MS && (time < target->asked + QUIET_MS || time < target->heard + QUIET_MS))
+        return;
+    read_sources(target);
+    target->step = target->next_step;
+    report('N', target->id, text, (size_t)snprintf(text, sizeof text, "%u", target->step));
+}
+
+static void obey(const char *line)
+{
+    unsigned id, step;
+    int pid;
+    char word[32];
+
+    if (sscanf(line, "trace %u %d %u", &id, &pid, &step) == 3)
+        start(id, pid, step);
+    else if (sscanf(line, "step %u %u", &id, &step) == 2)
+        ask_step(id, step);
+    else if (sscanf(line, "backend %31s", word) != 1 || !choose(word)) {
+        fprintf(stderr, "not understood: %s\n", line);
+        exit(2);
+    }
 }
 
 static void commands(void)
@@ -142,11 +113,8 @@ static void commands(void)
         exit(0);
     buffer[length += (size_t)got] = 0;
     for (char *end; (end = strchr(buffer, '\n')); ) {
-        unsigned id;
-        int pid;
         *end = 0;
-        if (sscanf(buffer, "trace %u %d", &id, &pid) == 2)
-            start(id, pid);
+        obey(buffer);
         length -= (size_t)(end + 1 - buffer);
         memmove(buffer, end + 1, length + 1);
     }
@@ -167,32 +135,32 @@ static void mounts_changed(struct target *target)
 /* The container's first process is gone, so all others are; what it did may still be in the queues. */
 static bool is_drained(struct target *target)
 {
-    if (target->opens >= 0)
-        read_opens(target);
-    for (struct attachment *a = target->attachments; a; a = a->next)
-        if (a->out >= 0 || a->err >= 0)
-            return false;
-    return true;
+    bool drained = true;
+
+    for (int kind = 0; kind < KINDS; kind++)
+        if (target->sources[kind] && target->sources[kind]->ended)
+            drained &= target->sources[kind]->ended(target);
+    return drained;
 }
 
 static void finish(struct target *target)
 {
-    char text[128];
-    int length = snprintf(text, sizeof text, "%lu %lu %lu %s", target->events, target->dropped, target->strace_lines,
-                          target->whole ? "filesystem" : "mounts");
+    char text[256];
+    int length = snprintf(text, sizeof text, "events=%lu dropped=%lu lines=%lu marks=%s", target->events,
+                          target->dropped, target->lines, target->whole ? "filesystem" : "mounts");
 
     report('D', target->id, text, (size_t)length);
-    close(target->opens);
+    for (int kind = 0; kind < KINDS; kind++)
+        if (target->sources[kind] && target->sources[kind]->stop)
+            target->sources[kind]->stop(target);
     close(target->alive);
     close(target->mounts);
+    close(target->root);
     for (struct attachment *a = target->attachments, *next; a; a = next) {
         next = a->next;
         close(a->alive);
-        free(a->line);
         free(a);
     }
-    set_free(&target->opened);
-    set_free(&target->lines);
     set_free(&target->reasons);
     for (struct target **link = &targets; *link; link = &(*link)->next)
         if (*link == target) {
@@ -208,28 +176,51 @@ static size_t watched(struct pollfd *polls, size_t size)
     size_t n = 0;
     polls[n++] = (struct pollfd){0, POLLIN, 0};
     for (struct target *t = targets; t; t = t->next) {
-        if (n + 3 <= size) {
+        if (n + 2 <= size) {
             polls[n++] = (struct pollfd){t->gone ? -1 : t->alive, POLLIN, 0};
-            polls[n++] = (struct pollfd){t->opens, POLLIN, 0};
             polls[n++] = (struct pollfd){t->gone ? -1 : t->mounts, POLLPRI, 0};
         }
-        for (struct attachment *a = t->attachments; a && n + 2 <= size; a = a->next) {
-            polls[n++] = (struct pollfd){a->out, POLLIN, 0};
-            polls[n++] = (struct pollfd){a->err, POLLIN, 0};
-        }
+        for (int kind = 0; kind < KINDS; kind++)
+            if (t->sources[kind] && t->sources[kind]->polled)
+                n += t->sources[kind]->polled(t, polls + n, size - n);
     }
     return n;
 }
 
-/* How long poll may sleep, ms: a gate that is about to start can only be asked for. */
+static int sooner(int ms, int than)
+{
+    return than < 0 || (ms >= 0 && ms < than) ? ms : than;
+}
+
+/* How long poll may sleep, ms: a gate that is about to start can only be asked for, and quiet does not tell of itself. */
 static int patience(void)
 {
     int ms = -1;
-    for (struct target *t = targets; t; t = t->next)
+    for (struct target *t = targets; t; t = t->next) {
+        if (t->step != t->next_step)
+            ms = sooner(ms, QUIET_MS / 5);
         for (struct attachment *a = t->attachments; a; a = a->next)
             if (a->state < RELEASED)
-                ms = a->state == SEEKING || ms == 2 ? 2 : 100;
+                ms = sooner(ms, a->state == SEEKING ? 2 : 100);
+    }
     return ms;
+}
+
+static void serve(struct target *target)
+{
+    struct pollfd mounts = {target->mounts, POLLPRI, 0};
+
+    /* Asked before the queues are read: what comes after the end is certainly nothing. */
+    target->gone |= has_ended(target->alive);
+    if (!target->gone && poll(&mounts, 1, 0) > 0)
+        mounts_changed(target);
+    read_sources(target);
+    for (struct attachment *a = target->attachments; a && !target->gone; a = a->next)
+        advance(target, a);
+    if (target->step != target->next_step)
+        begin_step(target);
+    if (target->gone && is_drained(target))
+        finish(target);
 }
 
 int main(void)
@@ -249,23 +240,7 @@ int main(void)
             commands();
         for (struct target *t = targets, *next; t; t = next) {
             next = t->next;
-            struct pollfd mounts = {t->mounts, POLLPRI, 0};
-            /* Asked before the queues are read: what comes after the end is certainly nothing. */
-            t->gone |= has_ended(t->alive);
-            if (!t->gone && poll(&mounts, 1, 0) > 0)
-                mounts_changed(t);
-            if (t->opens >= 0)
-                read_opens(t);
-            for (struct attachment *a = t->attachments; a; a = a->next) {
-                if (a->out >= 0)
-                    read_lines(t, a);
-                if (a->err >= 0)
-                    read_complaints(t, a);
-                if (!t->gone)
-                    advance(t, a);
-            }
-            if (t->gone && is_drained(t))
-                finish(t);
+            serve(t);
         }
     }
 }

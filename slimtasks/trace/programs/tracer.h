@@ -1,57 +1,94 @@
-/* What the parts of the tracer share: a target is a container, an attachment one process tree in it under strace. */
+/* What the parts of the tracer share: a target is a container, an attachment one process tree in it, a source a way
+ * to see what they do. */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "set.h"
 
+enum { OPENS, LOOKUPS, KINDS };                      /* of sources: a target has at most one of each */
+
+struct target;
+
+/* One process that waits in its gate, and all that it starts. */
 struct attachment {
     struct attachment *next;
-    pid_t gate;                                  /* 0 until it is found */
-    int alive;                                   /* its pidfd; -1 until then, and where it was gone already */
-    pid_t strace;
-    int out, err;                                /* strace's lines, and its complaints; -1 once they ended */
-    enum { SEEKING, ATTACHING, RELEASED, ENDED } state; /* ended: in its gate, so nothing of it ran */
-    bool seen_by_strace, seen_by_fanotify;       /* the gate's marker came through */
-    long deadline;                               /* of the release, ms */
-    char *line;                                  /* what came of an unfinished line */
-    size_t length, size;
+    pid_t gate;                                      /* 0 until it is found */
+    int alive;                                       /* its pidfd; -1 until then, and where it was gone already */
+    enum { SEEKING, ATTACHING, RELEASED, ENDED } state;     /* ended: in its gate, so nothing of it ran */
+    bool seen[KINDS];                                /* the gate's marker came through that source */
+    long deadline;                                   /* of the release, ms */
+    struct strace *strace;
+};
+
+/* What a source does; none but name, kind, able and read is needed (NULL). */
+struct source {
+    const char *name;
+    int kind;                                        /* OPENS or LOOKUPS */
+    bool (*able)(char *why, size_t size);            /* whether it can work here, else why not */
+    bool (*start)(struct target *);                  /* begins to watch; false with errno where it cannot */
+    bool (*attach)(struct target *, struct attachment *);   /* begins to follow a process that waits in its gate */
+    size_t (*polled)(const struct target *, struct pollfd *, size_t);   /* what to wait for; returns how many */
+    void (*read)(struct target *);                   /* reports all that was queued when it was called */
+    bool (*ended)(struct target *);                  /* after the container: whether the last of it was read and proved */
+    void (*stop)(struct target *);                   /* frees what it keeps of the target and its attachments */
 };
 
 struct target {
     struct target *next;
-    unsigned id;
-    pid_t pid;                                   /* of the container's first process, as the host counts */
-    int alive;                                   /* its pidfd: readable once it is gone */
-    int opens;                                   /* the fanotify group */
-    int mounts;                                  /* its mountinfo: POLLPRI once that changed */
-    bool whole;                                  /* the root's file system is marked, not only its mounts */
-    bool rooted_elsewhere;                       /* a process changed its root: one string now means several paths */
-    int unwatched;                               /* errno that says why its mounts are not watched; 0: they are */
+    unsigned id, step, next_step;                    /* of the workload; the next begins once it is quiet */
+    long asked, heard;                               /* when that was asked for, and something new was told last, ms */
+    pid_t pid;                                       /* of the container's first process, as the host counts */
+    int alive;                                       /* its pidfd: readable once it is gone */
+    int mounts;                                      /* its mountinfo: POLLPRI once that changed */
+    int root;                                        /* its root directory: there as long as we hold it */
+    int unwatched;                                   /* errno that says why it is not watched; 0: it is */
     bool gone;
-    char cgroup[512];                            /* first line of /proc/PID/cgroup */
-    struct set opened, lines, reasons;
-    unsigned long events, dropped, strace_lines;
+    bool whole;                                      /* the root's file system is marked, not only its mounts */
+    char cgroup[512];                                /* first line of /proc/PID/cgroup */
+    struct set reasons;
+    unsigned long events, dropped, lines;            /* of files opened; those that were not its own; of strace */
+    const struct source *sources[KINDS];             /* NULL for none */
     struct attachment *attachments;
+    struct fanotify *fanotify;
+    struct repeats *repeats;
 };
 
-/* tracer.c */
+extern const struct source fanotify, strace;
+extern struct target *targets;
+
+/* frames.c: what is told, and helpers to read /proc */
 long now(void);
-int watch(struct target *target, pid_t pid);
-bool has_ended(int alive);
 void report(char type, unsigned target, const void *bytes, size_t length);
+void report_access(struct target *target, const char *program, const char *source, const char *how, int error,
+                   const char *base, const char *asked);
 void incomplete(struct target *target, const char *format, ...) __attribute__((format(printf, 2, 3)));
 size_t read_file(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t read_link(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* opens.c: who opened what, by fanotify */
-bool mark(struct target *target);
-void read_opens(struct target *target);
+/* backend.c: which sources a target gets */
+bool choose(const char *backend);
+void give_sources(struct target *target);
 
-/* attach.c: what was looked at, by strace */
+/* gates.c: processes that wait, from their discovery to their release */
+bool has_ended(int alive);
+int watch(struct target *target, pid_t pid);
+bool ended_in_gate(const struct attachment *attachment);
 struct attachment *attach(struct target *target, pid_t gate);
 void advance(struct target *target, struct attachment *attachment);
-void read_lines(struct target *target, struct attachment *attachment);
-void read_complaints(struct target *target, struct attachment *attachment);
+void marked(struct target *target, struct attachment *attachment, const struct source *source);
+bool is_gate(pid_t pid);
+
+/* programs.c: which program a process runs, told by what it executed */
+struct programs *programs_new(void);
+void program_is_gate(struct programs *programs, pid_t pid);
+const char *program_of(struct target *target, struct programs *programs, pid_t pid);
+const char *program_executed(struct target *target, struct programs *programs, pid_t pid, int file, const char *path);
+void programs_free(struct programs *programs);
+
+/* repeats.c: which lines of strace say nothing new */
+bool is_new(struct target *target, const char *line, size_t length);
+void repeats_free(struct target *target);

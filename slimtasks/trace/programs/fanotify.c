@@ -1,10 +1,10 @@
-/* Opens and execs of one container, by fanotify(7): every path once per way in which it was opened. */
+/* Opens and execs of one container, by fanotify(7): every path once per step, program and way in which it was opened. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <sys/fanotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -13,9 +13,16 @@
 
 #define WANTED (FAN_OPEN | FAN_OPEN_EXEC | FAN_ONDIR)
 
+struct fanotify {
+    int group;                                       /* -1: it could not be had */
+    bool ended;                                      /* our own open, after the container's end, came through */
+    struct set seen;
+    struct programs *programs;
+};
+
 static bool add_mark(struct target *target, unsigned kind, const char *path)
 {
-    return !fanotify_mark(target->opens, FAN_MARK_ADD | kind, WANTED, AT_FDCWD, path);
+    return !fanotify_mark(target->fanotify->group, FAN_MARK_ADD | kind, WANTED, AT_FDCWD, path);
 }
 
 /* Mounts whose files are no image's. */
@@ -71,44 +78,23 @@ static bool mark_mounts(struct target *target)
 
 /* The root of a container on overlayfs is a file system of its own, so one mark covers it, whatever is mounted
  * or unshared later. With other drivers (vfs) that mark would mean the host's disk. */
-bool mark(struct target *target)
+static bool start(struct target *target)
 {
+    struct fanotify *new = calloc(1, sizeof *new);
     char root[64];
     struct statfs info;
 
-    target->opens = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS,
-                                  O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+    if (!new)
+        abort();
+    target->fanotify = new;
+    new->programs = programs_new();
+    new->group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS,
+                               O_RDONLY | O_CLOEXEC | O_LARGEFILE);
     snprintf(root, sizeof root, "/proc/%d/root", target->pid);
-    if (target->opens < 0 || statfs(root, &info))
+    if (new->group < 0 || statfs(root, &info))
         return false;
     target->whole = info.f_type == OVERLAYFS_SUPER_MAGIC && add_mark(target, FAN_MARK_FILESYSTEM, root);
     return mark_mounts(target);
-}
-
-/* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's
- * command, dockerd unpacks files. Their executable is not a file of the container. A process that is gone
- * counts as the container's: better one path too many than one too few. */
-static bool is_foreign(struct target *target, pid_t pid)
-{
-    char text[4096], path[8300];
-    struct stat running, named;
-
-    if (!read_file(text, sizeof text, "/proc/%d/status", pid))
-        return false;
-    const char *tracer = strstr(text, "\nTracerPid:\t");
-    if (tracer && tracer[12] != '0')
-        return false;
-    if (!read_file(text, sizeof text, "/proc/%d/cgroup", pid))
-        return false;
-    if (strncmp(text, target->cgroup, strlen(target->cgroup)))
-        return true;
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    if (stat(path, &running) || !read_link(text, sizeof text, "/proc/%d/exe", pid))
-        return false;
-    if (!strcmp(text, GATE))
-        return true;
-    snprintf(path, sizeof path, "/proc/%d/root%s", target->pid, text);
-    return stat(path, &named) || named.st_dev != running.st_dev || named.st_ino != running.st_ino;
 }
 
 /* An exec of the gate is a `docker exec` that waits for us; an open of it by the gate is its marker. Of one that is
@@ -117,7 +103,7 @@ static void gate_opened(struct target *target, const struct fanotify_event_metad
 {
     for (struct attachment *a = target->attachments; a; a = a->next) {
         if (a->gate == event->pid && (a->state < RELEASED || !(event->mask & FAN_OPEN_EXEC))) {
-            a->seen_by_fanotify = true;
+            marked(target, a, &fanotify);
             return;
         }
         if (a->state == SEEKING && !a->gate)
@@ -127,7 +113,7 @@ static void gate_opened(struct target *target, const struct fanotify_event_metad
         attach(target, event->pid);
 }
 
-/* Somebody else has sent it the signal, so that it may have run before strace was there. */
+/* Somebody else has sent it the signal, so that it may have run before every source was there. */
 static void check_gates(struct target *target, pid_t pid)
 {
     for (struct attachment *a = target->attachments; a; a = a->next)
@@ -137,7 +123,7 @@ static void check_gates(struct target *target, pid_t pid)
 
 /* The kernel appends " (deleted)" to the path of a file that was removed meanwhile. A name may end so by itself:
  * that of a file that still has a link, once the target is gone and nothing can be looked up in its root. */
-static size_t less_deleted(struct target *target, char *path, size_t length, nlink_t links)
+static void less_deleted(struct target *target, char *path, size_t length, nlink_t links)
 {
     static const char suffix[] = " (deleted)";
     size_t tail = sizeof suffix - 1;
@@ -145,32 +131,27 @@ static size_t less_deleted(struct target *target, char *path, size_t length, nli
     struct stat info;
 
     if (length <= tail || strcmp(path + length - tail, suffix))
-        return length;
+        return;
     snprintf(full, sizeof full, "/proc/%d/root%s", target->pid, path);
     snprintf(root, sizeof root, "/proc/%d/root/", target->pid);
     if (links && (!lstat(full, &info) || lstat(root, &info)))
-        return length;
+        return;
     path[length - tail] = 0;
-    return length - tail;
 }
 
-static void record(struct target *target, pid_t pid, char how, const char *path, size_t length)
+static void record(struct target *target, const char *program, const char *how, const char *path)
 {
-    char entry[4200];
-    entry[0] = how;
-    memcpy(entry + 1, path, length);
-    if (set_has(&target->opened, entry, length + 1))
-        return;
-    if (is_foreign(target, pid)) {
-        target->dropped++;
-        return;
-    }
-    set_add(&target->opened, entry, length + 1);
-    report('O', target->id, entry, length + 1);
+    struct { const char *program; unsigned step; char how, path[4096]; } entry = {program, target->step, *how, ""};
+    size_t length = strlen(path);
+
+    memcpy(entry.path, path, length);
+    if (set_add(&target->fanotify->seen, (void *)&entry, offsetof(typeof(entry), path) + length))
+        report_access(target, program, "fanotify", how, 0, "", path);
 }
 
 static void opened(struct target *target, const struct fanotify_event_metadata *event)
 {
+    struct programs *programs = target->fanotify->programs;
     char path[4096];
     struct stat info;
     size_t length = read_link(path, sizeof path, "/proc/self/fd/%d", event->fd);
@@ -180,27 +161,39 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         incomplete(target, "the path of an opened file could not be read");
         return;
     }
-    length = less_deleted(target, path, length, info.st_nlink);
-    if (!strcmp(path, GATE)) {
-        gate_opened(target, event);
+    if (event->pid == getpid()) {
+        target->fanotify->ended = true;
         return;
     }
-    if (event->mask & FAN_OPEN_EXEC) {
+    less_deleted(target, path, length, info.st_nlink);
+    bool executed = event->mask & FAN_OPEN_EXEC;
+    if (!strcmp(path, GATE))
+        gate_opened(target, event);
+    else if (executed)
         check_gates(target, event->pid);
-        record(target, event->pid, 'x', path, length);
+    const char *program = executed ? program_executed(target, programs, event->pid, event->fd, path)
+                                   : program_of(target, programs, event->pid);
+    if (!program) {
+        target->dropped++;
+        return;
     }
+    if (executed)
+        record(target, program, "exec", path);
     if (event->mask & FAN_OPEN)
-        record(target, event->pid, S_ISDIR(info.st_mode) ? 'l' : 'o', path, length);
+        record(target, program, S_ISDIR(info.st_mode) ? "list" : "read", path);
 }
 
 /* The buffer is small because the kernel opens a file descriptor for each event in it. */
-void read_opens(struct target *target)
+static void read_opens(struct target *target)
 {
     char buffer[4096] __attribute__((aligned(8)));
-    ssize_t got;
+    int group = target->fanotify->group, queued = 0;
+    ssize_t got = 0;
 
-    while ((got = read(target->opens, buffer, sizeof buffer)) > 0) {
+    ioctl(group, FIONREAD, &queued);
+    while (queued > 0 && (got = read(group, buffer, sizeof buffer)) > 0) {
         const struct fanotify_event_metadata *event = (void *)buffer;
+        queued -= (int)got;
         for (; FAN_EVENT_OK(event, got); event = FAN_EVENT_NEXT(event, got)) {
             if (event->vers != FANOTIFY_METADATA_VERSION)
                 incomplete(target, "fanotify events of unknown version %d", event->vers);
@@ -217,3 +210,43 @@ void read_opens(struct target *target)
     if (got < 0 && errno != EAGAIN && errno != EINTR)
         incomplete(target, "an opened file could not be read: %s", strerror(errno));
 }
+
+/* What we open ourselves now comes after all that the container did. */
+static bool ended(struct target *target)
+{
+    int root = openat(target->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (root >= 0)
+        close(root);
+    read_opens(target);
+    if (!target->fanotify->ended && !target->unwatched)
+        incomplete(target, "fanotify did not see the open that we made at the end");
+    return true;
+}
+
+static bool follow(struct target *target, struct attachment *a)
+{
+    program_is_gate(target->fanotify->programs, a->gate);
+    return true;
+}
+
+static size_t polled(const struct target *target, struct pollfd *polls, size_t size)
+{
+    if (!size)
+        return 0;
+    *polls = (struct pollfd){target->fanotify->group, POLLIN, 0};
+    return 1;
+}
+
+static void stop(struct target *target)
+{
+    close(target->fanotify->group);
+    set_free(&target->fanotify->seen);
+    programs_free(target->fanotify->programs);
+    free(target->fanotify);
+}
+
+const struct source fanotify = {
+    .name = "fanotify", .kind = OPENS, .start = start, .attach = follow, .polled = polled, .read = read_opens,
+    .ended = ended, .stop = stop,
+};

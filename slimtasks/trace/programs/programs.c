@@ -1,0 +1,160 @@
+/* Which program a process runs, told by the order of what it executed: /proc/PID/exe tells what runs by the time that
+ * one asks. A program that is not known for sure is "", which is better than a wrong one. */
+#include <elf.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tracer.h"
+
+#define MOST 8192                                    /* processes; of those with one slot the last is known */
+
+struct programs {
+    struct set names;
+    struct process {
+        pid_t pid;
+        const char *path, *before;                   /* what it runs; what it ran before its last exec */
+        bool loads;                                  /* the next that it executes is that exec's ELF interpreter */
+    } processes[MOST];
+};
+
+struct programs *programs_new(void)
+{
+    struct programs *new = calloc(1, sizeof *new);
+    if (!new)
+        abort();
+    return new;
+}
+
+void programs_free(struct programs *programs)
+{
+    set_free(&programs->names);
+    free(programs);
+}
+
+/* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's
+ * command, dockerd unpacks files. Their executable is not a file of the container. What a process did before
+ * it was the gate was runc's. A process that is gone
+ * counts as the container's: better one path too many than one too few. */
+static bool is_foreign(const struct target *target, pid_t pid)
+{
+    char text[4096], path[8300];
+    struct stat running, named;
+
+    if (read_link(text, sizeof text, "/proc/%d/exe", pid) && !strcmp(text, GATE))
+        return true;
+    if (!read_file(text, sizeof text, "/proc/%d/status", pid))
+        return false;
+    const char *tracer = strstr(text, "\nTracerPid:\t");
+    if (tracer && tracer[12] != '0')
+        return false;
+    if (!read_file(text, sizeof text, "/proc/%d/cgroup", pid))
+        return false;
+    if (strncmp(text, target->cgroup, strlen(target->cgroup)))
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    if (stat(path, &running) || !read_link(text, sizeof text, "/proc/%d/exe", pid))
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/root%s", target->pid, text);
+    return stat(path, &named) || named.st_dev != running.st_dev || named.st_ino != running.st_ino;
+}
+
+static struct process *known(struct programs *programs, pid_t pid)
+{
+    struct process *process = &programs->processes[(unsigned)pid % MOST];
+    return process->pid == pid ? process : NULL;
+}
+
+/* The process is a gate now: from here on it is the container's. */
+void program_is_gate(struct programs *programs, pid_t pid)
+{
+    programs->processes[(unsigned)pid % MOST] = (struct process){pid, GATE, "", false};
+}
+
+/* A child runs its parent's program until it executes another. What it runs now says which parent it is that we
+ * know: it may have been given another one, or may have executed something meanwhile. */
+static const char *inherited(struct programs *programs, pid_t pid)
+{
+    char text[1024], path[4096];
+    int parent;
+
+    if (!read_file(text, sizeof text, "/proc/%d/stat", pid) || !read_link(path, sizeof path, "/proc/%d/exe", pid))
+        return "";
+    const char *name = strrchr(text, ')');
+    if (!name || sscanf(name, ") %*c %d", &parent) != 1)
+        return "";
+    const struct process *process = known(programs, parent);
+    return process && !strcmp(process->path, path) ? process->path : "";
+}
+
+/* NULL where the process is not the container's. */
+static struct process *process_of(struct target *target, struct programs *programs, pid_t pid)
+{
+    struct process *process = known(programs, pid);
+
+    if (process || is_foreign(target, pid))
+        return process;
+    const char *path = inherited(programs, pid);
+    process = &programs->processes[(unsigned)pid % MOST];
+    *process = (struct process){pid, path, "", false};
+    return process;
+}
+
+/* The path of the program that opened something; NULL where the process is not the container's. */
+const char *program_of(struct target *target, struct programs *programs, pid_t pid)
+{
+    struct process *process = process_of(target, programs, pid);
+
+    if (process && process->loads) {                 /* the exec failed before that */
+        process->path = process->before;
+        process->loads = false;
+    }
+    return process ? process->path : NULL;
+}
+
+enum kind { OTHER, SCRIPT, STATIC, DYNAMIC };
+
+static enum kind kind_of(int file)
+{
+    union { unsigned char bytes[sizeof(Elf64_Ehdr)]; Elf64_Ehdr wide; Elf32_Ehdr narrow; } head = {0};
+    uint32_t type;
+
+    if (pread(file, &head, sizeof head, 0) < 2)
+        return OTHER;
+    if (head.bytes[0] == '#' && head.bytes[1] == '!')
+        return SCRIPT;
+    if (memcmp(head.bytes, ELFMAG, SELFMAG))
+        return OTHER;
+    bool wide = head.bytes[EI_CLASS] == ELFCLASS64;
+    off_t from = wide ? (off_t)head.wide.e_phoff : (off_t)head.narrow.e_phoff;
+    int size = wide ? head.wide.e_phentsize : head.narrow.e_phentsize;
+    int count = wide ? head.wide.e_phnum : head.narrow.e_phnum;
+    for (int i = 0; i < count; i++)
+        if (pread(file, &type, sizeof type, from + i * size) == sizeof type && type == PT_INTERP)
+            return DYNAMIC;
+    return STATIC;
+}
+
+/* The process executed `file`, whose path is `path`. Returns the program that asked for it: for an ELF interpreter
+ * that is the program which names it. NULL where the process is not the container's. */
+const char *program_executed(struct target *target, struct programs *programs, pid_t pid, int file, const char *path)
+{
+    if (!strcmp(path, GATE))
+        program_is_gate(programs, pid);
+    struct process *process = process_of(target, programs, pid);
+    enum kind kind;
+
+    if (!process || !strcmp(path, GATE))
+        return NULL;
+    if (process->loads) {
+        process->loads = false;
+        return process->path;
+    }
+    kind = kind_of(file);
+    if (kind == SCRIPT || kind == OTHER)             /* its interpreter comes next; or it cannot be executed */
+        return process->path;
+    process->before = process->path;
+    process->path = set_keep(&programs->names, path, strlen(path));
+    process->loads = kind == DYNAMIC;
+    return process->before;
+}

@@ -1,0 +1,182 @@
+"""What one system call, as strace(1) printed it, says of the process that made it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from slimtasks.trace.gate import is_ours
+from slimtasks.trace.strace_calls import PATHS, PathArgument, ways_of_opening
+from slimtasks.trace.strace_line import Call, descriptor_path, string, unescaped
+from slimtasks.trace.uses import MISSED, NO_LOOKUP, Fact, Use, absolute, outcome
+
+SOURCE = "strace"
+MOST_PROBLEMS = 100
+_UNIX = re.compile(r'sun_path=(@?)"((?:[^"\\]|\\.)*)"')
+_INET = re.compile(r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(\"([^\"]*)\"\)|inet_pton\(AF_INET6, \"([^\"]*)\")")
+_SYSV = {"shmget": "sysv shm", "semget": "sysv sem", "msgget": "sysv msg"}
+
+
+@dataclass
+class Place:
+    """Where paths start; threads share one (CLONE_FS)."""
+
+    cwd: str
+    root: str = "/"
+    moves: int = 0  # how often it changed
+    shared: int = 1  # how many have had it
+
+
+@dataclass
+class Process:
+    """What has to be known of a process to understand its calls."""
+
+    place: Place
+    program: str = ""  # '' for the gate, and where it is not known
+
+    def child(self, flags: str) -> Process:
+        """What a fork with these flags makes."""
+        if "CLONE_FS" not in flags:
+            return self.alone()
+        self.place.shared += 1
+        return replace(self)
+
+    def alone(self) -> Process:
+        """The same, with a place of its own."""
+        return Process(Place(self.place.cwd, self.place.root), self.program)
+
+
+@dataclass
+class Meanings:
+    """All that the calls said so far."""
+
+    uses: set[Use] = field(default_factory=set)
+    facts: set[Fact] = field(default_factory=set)
+    problems: set[str] = field(default_factory=set)
+    new_mount_namespaces: bool = False
+    _sockets: dict[str, str] = field(default_factory=dict)  # 'socket:[12]' -> 'tcp'
+
+    def problem(self, text: str) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.add(text)
+
+    def take(self, process: Process, call: Call, step: int) -> None:
+        """Adds what the call says, and moves the process as it does; forks are not for here."""
+        if call.name in PATHS:
+            for argument in PATHS[call.name]:
+                self._path(process, call, argument, step)
+            self._moved(process, call)
+        elif call.name in ("bind", "connect"):
+            self._address(process, call, step)
+        elif call.name == "socket":
+            self._socket(call)
+        elif call.name in ("getdents", "getdents64"):
+            path = descriptor_path(call.arguments[0])
+            if path and path.startswith("/"):
+                self._add(process, path, "list", step)
+        elif call.name == "fchdir":
+            path = descriptor_path(call.arguments[0])
+            if path and not call.error:
+                _move(process.place, cwd=path)
+        elif call.name == "unshare" and not call.error:
+            self.new_mount_namespaces |= "CLONE_NEWNS" in call.arguments[0]
+            process.place = process.alone().place
+        elif call.name == "setns" and not call.error:
+            self._other_root(call)
+        elif call.name in _SYSV and not call.error:
+            self.facts.add(Fact(process.program, "ipc", _SYSV[call.name]))
+        elif call.name == "mq_open" and not call.error:
+            self.facts.add(Fact(process.program, "ipc", f"posix /{(string(call.arguments[0]) or '').lstrip('/')}"))
+        elif any(argument.startswith('"') for argument in call.arguments) and call.name not in ("getcwd", "quotactl"):
+            self.problem(f"strace shows a call that is not known here: {call.name}")
+
+    def _path(self, process: Process, call: Call, argument: PathArgument, step: int) -> None:
+        if len(call.arguments) <= argument.string:
+            self.problem(f"a call of {call.name} with too few arguments")
+            return
+        asked = string(call.arguments[argument.string])
+        if asked is None:
+            if not _harmless(call, call.arguments[argument.string]):
+                self.problem(f"a path of {call.name} that cannot be read: {call.arguments[argument.string][:200]}")
+            return
+        if not asked:  # the descriptor itself, whose open was seen, or ENOENT
+            return
+        ways: tuple[str, ...] = (argument.how,)
+        if argument.flags >= 0 and len(call.arguments) > argument.flags:
+            ways = ways_of_opening(call.arguments[argument.flags])
+        path = _path_of(process.place, call, argument, asked)
+        for how in ways:
+            self._add(process, path, outcome(how, call.error), step, asked)
+
+    def _moved(self, process: Process, call: Call) -> None:
+        """What a path call changes about the process itself."""
+        if call.error or call.value == "?":
+            return
+        if call.name == "pivot_root":
+            self._other_root(call)
+        elif call.name in ("execve", "execveat"):
+            _run(process, call)
+        elif call.name in ("chdir", "chroot"):
+            asked = string(call.arguments[0])
+            if asked:
+                path = absolute(asked, process.place.cwd, process.place.root)
+                _move(process.place, **{"cwd" if call.name == "chdir" else "root": path})
+
+    def _other_root(self, call: Call) -> None:
+        if call.name == "pivot_root" or call.arguments[-1] == "0" or "CLONE_NEWNS" in call.arguments[-1]:
+            self.problem(f"a process went to another tree of mounts ({call.name}), where paths cannot be followed")
+
+    def _socket(self, call: Call) -> None:
+        """Remembers the protocol of a socket, which calls on it do not tell."""
+        if call.arguments[0] in ("AF_INET", "AF_INET6"):
+            kind = call.arguments[1].partition("|")[0]
+            self._sockets[call.descriptor] = {"SOCK_STREAM": "tcp", "SOCK_DGRAM": "udp"}.get(kind, "raw")
+
+    def _address(self, process: Process, call: Call, step: int) -> None:
+        address = call.arguments[1] if len(call.arguments) > 1 else ""
+        unix = _UNIX.search(address)
+        if unix and unix[2] and not unix[1]:
+            asked = unescaped(unix[2])
+            path = absolute(asked, process.place.cwd, process.place.root)
+            self._add(process, path, outcome("bind" if call.name == "bind" else "access", call.error), step, asked)
+            value = f"unix {path}"
+        elif unix:
+            value = f"unix {unix[1]}{unescaped(unix[2])}"
+        elif inet := _INET.search(address):
+            protocol = self._sockets.get(descriptor_path(call.arguments[0]) or "", "ip")
+            value = f"{protocol} {inet[2] if inet[2] is not None else f'[{inet[3]}]'}:{inet[1]}"
+        elif "AF_NETLINK" in address:
+            value = "netlink"
+        else:
+            return
+        if call.error not in MISSED | NO_LOOKUP and not (call.error and call.name == "bind"):
+            self.facts.add(Fact(process.program, call.name, value))
+
+    def _add(self, process: Process, path: str, how: str, step: int, asked: str = "") -> None:
+        if how and not is_ours(path):
+            self.uses.add(Use(path, how, process.program, step, SOURCE, asked))
+
+
+def _path_of(place: Place, call: Call, argument: PathArgument, asked: str) -> str:
+    start = descriptor_path(call.arguments[argument.directory]) if argument.directory >= 0 else None
+    return absolute(asked, start if start and start.startswith("/") else place.cwd, place.root)
+
+
+def _run(process: Process, call: Call) -> None:
+    """An exec that succeeded."""
+    argument = PATHS[call.name][0]
+    asked = string(call.arguments[argument.string]) or ""
+    if asked == "/proc/self/exe":
+        return
+    path = _path_of(process.place, call, argument, asked) if asked else descriptor_path(call.arguments[0]) or ""
+    process.program = "" if is_ours(path) else path
+
+
+def _move(place: Place, *, cwd: str = "", root: str = "") -> None:
+    place.cwd, place.root = cwd or place.cwd, root or place.root
+    place.moves += 1
+
+
+def _harmless(call: Call, argument: str) -> bool:
+    """Whether a path that strace could not print names nothing: NULL, or the kernel could not read it either."""
+    return argument == "NULL" or call.error in NO_LOOKUP or call.value == "?"

@@ -1,0 +1,95 @@
+"""What was seen, put together: one record for each path and way of using it, one for each program."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from slimtasks.records import Access, ImagePath, Program
+from slimtasks.rootfs import Tree
+from slimtasks.trace.uses import Fact, Use, tidied
+
+WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
+_NOT_FOLLOWED = frozenset({"readlink", "rename", "remove", "create", "bind"})  # a symlink that the path itself names
+_FACTS = {
+    "syscall": "syscalls",
+    "bind": "binds",
+    "connect": "connects",
+    "capability": "capabilities",
+    "device": "devices",
+    "ipc": "ipc",
+}
+
+
+def accesses(uses: Iterable[Use], tree: Tree) -> tuple[Access, ...]:
+    """Sorted by path and way; `tree` is the fat image's, by which symlinks lead on."""
+    found: dict[tuple[str, str], list[Use]] = defaultdict(list)
+    for use in uses:
+        found[use.path, use.how].append(use)
+    programs = _Programs(tree)
+    return tuple(_access(path, how, found[path, how], programs, tree) for path, how in sorted(found))
+
+
+def programs(uses: Iterable[Use], facts: Iterable[Fact], tree: Tree) -> tuple[Program, ...]:
+    """Sorted by path; one for each program that did anything that such a record tells."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    named = _Programs(tree)
+    for fact in facts:
+        found[named.of(fact.program)][_FACTS[fact.kind]].add(fact.value)
+    for use in uses:
+        for field, value in _told(use, tree):
+            found[named.of(use.program)][field].add(value)
+    fields = ((program, {name: tuple(sorted(values)) for name, values in found[program].items()}) for program in found)
+    return tuple(Program(program, **values) for program, values in sorted(fields, key=lambda pair: pair[0]))
+
+
+class _Programs:
+    """What a program that was started by some path really is: past symlinks, and the interpreter of a script."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._known: dict[str, str] = {"": ""}
+
+    def of(self, path: str) -> str:
+        if path not in self._known:
+            self._known[path] = self._resolved(path)
+        return self._known[path]
+
+    def _resolved(self, path: str) -> str:
+        final = self._tree.walk(path).final
+        for _ in range(5):  # as deep as the kernel follows interpreters
+            words = final.script.split() if final else []
+            if not words:
+                break
+            path = words[0]
+            final = self._tree.walk(path).final
+        return final.path if final else path
+
+
+def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree: Tree) -> Access:
+    reached = tree.walk(path, follow_last=how not in _NOT_FOLLOWED).resolved
+    return Access(
+        ImagePath(path),
+        how,
+        by=tuple(sorted({programs.of(use.program) for use in uses} - {""})),
+        steps=tuple(sorted({use.step for use in uses})),
+        sources=tuple(sorted({use.source for use in uses})),
+        asked=tuple(sorted({use.asked for use in uses if use.asked and _is_other(use.asked, path)})),
+        reached=reached if reached != path else ImagePath(""),
+    )
+
+
+def _is_other(asked: str, path: str) -> bool:
+    return not asked.startswith("/") or tidied(asked) != path
+
+
+def _told(use: Use, tree: Tree) -> Iterable[tuple[str, str]]:
+    """What the use says of the program, as field and value of its record."""
+    if use.path.startswith("/dev/shm/"):  # shm_open(3), sem_open(3)
+        if use.how in WRITES or use.how == "read":
+            yield "ipc", f"posix /{use.path.removeprefix('/dev/shm/')}"
+    elif use.path.startswith("/dev/"):
+        if use.how in ("read", "write"):
+            yield "devices", use.path
+    elif use.how in WRITES:
+        yield "writes", tree.walk(use.path, follow_last=use.how not in _NOT_FOLLOWED).resolved

@@ -1,0 +1,93 @@
+"""What was seen, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_trees import entries
+
+from slimtasks.records import Access, ImagePath, Program
+from slimtasks.rootfs import Tree
+from slimtasks.trace.file import VERSION, Trace, read_trace, write_trace
+from slimtasks.trace.summary import accesses, programs
+from slimtasks.trace.uses import Fact, Use
+
+TREE = Tree(
+    entries("""
+/bin -> usr/bin
+/usr/bin/sh -> dash
+/usr/bin/dash
+/usr/bin/start script="/bin/sh -e"
+/etc/alternatives/x -> ../passwd
+/etc/passwd
+""")
+)
+
+
+def test_one_record_for_a_path_and_a_way() -> None:
+    uses = [
+        Use("/etc/passwd", "read", "/bin/sh", 0, "strace", "/etc//passwd"),
+        Use("/etc/passwd", "read", "/usr/bin/start", 3, "fanotify", "/etc/passwd"),
+        Use("/etc/passwd", "read", "", 1, "strace", "passwd"),
+        Use("/etc/passwd", "stat", "/other", 1, "strace", "/etc/passwd"),
+    ]
+    assert accesses(uses, TREE) == (
+        Access(
+            ImagePath("/etc/passwd"),
+            "read",
+            by=("/usr/bin/dash",),
+            steps=(0, 1, 3),
+            sources=("fanotify", "strace"),
+            asked=("passwd",),
+        ),
+        Access(ImagePath("/etc/passwd"), "stat", by=("/other",), steps=(1,), sources=("strace",)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "path", "reached"),
+    [
+        ("read", "/etc/alternatives/x", "/etc/passwd"),
+        ("readlink", "/etc/alternatives/x", ""),
+        ("readlink", "/bin/sh", "/usr/bin/sh"),
+        ("miss", "/bin/none", "/usr/bin/none"),
+        ("read", "/usr/../etc/passwd", "/etc/passwd"),
+        ("read", "/volume/x", ""),
+    ],
+)
+def test_where_symlinks_lead(how: str, path: str, reached: str) -> None:
+    (found,) = accesses([Use(path, how, "", 0, "strace", path)], TREE)
+    assert (found.reached, found.asked) == (reached, ())
+
+
+def test_what_a_program_did() -> None:
+    uses = [
+        Use("/bin/new", "create", "/bin/sh", 0, "strace"),
+        Use("/dev/null", "write", "/usr/bin/dash", 0, "strace"),
+        Use("/dev/shm/sem.x", "create", "/usr/bin/dash", 0, "strace"),
+        Use("/dev/fd", "list", "/usr/bin/dash", 0, "strace"),
+        Use("/tmp/x", "remove", "", 0, "strace"),
+        Use("/etc/passwd", "read", "/reader", 0, "strace"),
+    ]
+    facts = [Fact("/usr/bin/start", "bind", "tcp 0.0.0.0:80"), Fact("/bin/sh", "syscall", "read")]
+    assert programs(uses, facts, TREE) == (
+        Program("", writes=("/tmp/x",)),
+        Program(
+            "/usr/bin/dash",
+            syscalls=("read",),
+            binds=("tcp 0.0.0.0:80",),
+            devices=("/dev/null",),
+            ipc=("posix /sem.x",),
+            writes=("/usr/bin/new",),
+        ),
+    )
+
+
+def test_a_trace_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    one = Access(ImagePath("/a\udcff\n"), "read", by=("/p",), steps=(0,), sources=("strace",), asked=("a",))
+    trace = Trace({"complete": True}, (one,), (Program("", writes=("/x",)), Program("/p")))
+    write_trace(path, trace)
+    assert read_trace(path) == Trace({"complete": True, "lines": 3, "version": VERSION}, trace.accesses, trace.programs)
+    assert len(path.read_text().splitlines()) == 4
