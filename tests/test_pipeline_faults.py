@@ -155,8 +155,8 @@ def test_a_container_that_dies_at_once(repo: Repo) -> None:
 
 
 def test_a_port_that_never_opens(repo: Repo) -> None:
-    repo.replace(SPEC, "workload:\n", "workload:\n  - wait: {port: 81, timeout: 1s}\n")
-    what = "step 1 (wait) failed: port 81: nobody listens after 1 s"
+    repo.replace(SPEC, "workload:\n", "workload:\n  - wait: {port: 80}\n  - wait: {port: 81, timeout: 1s}\n")
+    what = "step 2 (wait) failed: port 81: nobody listens after 1 s"
     fails(repo, repo.run(), "trace:web", what, "came:     listening in the container: [::]:80")
 
 

@@ -55,13 +55,14 @@ def disturb(repo: Repo, task: str, number: int, delay: float) -> Result:
     mark = repo.path(f"build/{image}/{stage}.unfinished")
     mark.unlink(missing_ok=True)
     process = repo.start()
-    deadline = time.monotonic() + 60
-    while not mark.exists() and process.poll() is None and time.monotonic() < deadline:
+    deadline = time.monotonic() + 300
+    while not mark.exists() and process.poll() is None:
+        assert time.monotonic() < deadline, f"{task} has not begun"
         time.sleep(0.0003)
     time.sleep(delay)
     if process.poll() is None:
         os.killpg(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     return Result(process.returncode, output)
 
 
@@ -124,7 +125,7 @@ class Bootstrapping:
     def begin(self) -> Popen[str]:
         """A run in the middle of making the tree."""
         process = self.repo.start("tree", TMPDIR=str(self.trees))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not list(self.trees.glob("*/mmdebstrap.*/var")) and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -152,7 +153,7 @@ def bootstrapping(make_repo: Callable[..., Repo], tmp_path: Path) -> Bootstrappi
 def test_an_interrupted_bootstrap_leaves_no_tree(bootstrapping: Bootstrapping) -> None:
     process = bootstrapping.begin()
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 1 and "interrupted in base:tree" in output, output
     assert bootstrapping.left() == []
     assert bootstrapping.repo.left_over() == []
@@ -163,7 +164,7 @@ def test_the_tree_of_a_killed_bootstrap_goes_with_the_next_run(bootstrapping: Bo
     process = bootstrapping.begin()
     for pid in (process.pid, *bootstrapping.at_work()):
         os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert list(bootstrapping.trees.glob("*/mmdebstrap.*/var"))
     result = bootstrapping.repo.run("tree", TMPDIR=str(bootstrapping.trees))
     assert result.status == 0, result.output
@@ -175,7 +176,7 @@ def test_a_bootstrap_that_outlives_its_killed_run_is_let_end(bootstrapping: Boot
     process = bootstrapping.begin()
     orphans = bootstrapping.at_work()
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     result = bootstrapping.repo.run("tree", TMPDIR=str(bootstrapping.trees))
     assert result.status == 0, result.output
     assert not set(orphans) & set(bootstrapping.at_work())

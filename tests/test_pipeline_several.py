@@ -66,7 +66,7 @@ def test_the_same_is_traced_once(repo: Repo) -> None:
 
 def test_a_second_run_in_one_checkout_waits_and_then_has_nothing_to_do(repo: Repo) -> None:
     first, second = repo.start(), repo.start()
-    outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
+    outputs = [process.communicate(timeout=600)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     waited = "another run is at work in this checkout: waiting for it to end"
     idle, busy = sorted(outputs, key=lambda output: "web                verify" in output)
@@ -81,7 +81,7 @@ def test_two_checkouts_with_the_same_tags_at_once(make_repo: MakeRepo) -> None:
     two.write("images/web/index.html", "<p>hello two</p>\n")
     two.write("images/ground/root/etc/motd", "two\n")
     runs = [repo.start() for repo in (one, two)]
-    outputs = [process.communicate(timeout=120)[0] for process in runs]
+    outputs = [process.communicate(timeout=600)[0] for process in runs]
     assert [process.returncode for process in runs] == [0, 0], outputs
     for repo in (one, two):
         assert repo.engine.inspect_image(repo.result("web")["id"]) and repo.engine.inspect_image(repo.fat("web"))

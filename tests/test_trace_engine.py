@@ -199,12 +199,16 @@ def test_an_exec_is_traced_and_the_engines_own_part_of_it_is_not(
         done = launcher.exec(container, ("/probe", "say", "hello", "chdir", "/t/sub", "stat", "e", "fail"), "65534", 20)
         assert (done.status, done.stdout) == (7, b"hello\n")
         # A daemon goes on after the command that started it.
-        assert launcher.exec(container, ("/probe", "daemon", "sleep", "300", "open", "/t/a"), "", 20).status == 0
+        daemon = ("/probe", "daemon", "sleep", "300", "open", "/t/a", "mkdir", "/t/done")
+        assert launcher.exec(container, daemon, "", 20).status == 0
         assert launcher.exec(container, ("missing",), "", 20).status == 127
-        time.sleep(0.6)
+        done, deadline = Path(f"/proc/{container.pid()}/root/t/done"), time.monotonic() + 30
+        while not done.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
     recording = launcher.finish()
     assert below(recording) == dump("""
         /t/a: read fanotify, read lookups
+        /t/done: create lookups
         /t/sub: stat lookups
         /t/sub/e: stat lookups
     """)

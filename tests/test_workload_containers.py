@@ -22,8 +22,9 @@ from slimtasks.spec.model import From, Image, Trace
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import ACTIONS, Action, Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
 from slimtasks.workload.plain import PlainLauncher
+from slimtasks.workload.readiness import READY_TIMEOUT
 from slimtasks.workload.report import StepResult, WorkloadResult
-from slimtasks.workload.runner import run_workload
+from slimtasks.workload.runner import GRACE, run_workload
 from slimtasks.workload.trial import Workload
 from slimtasks.workload.volumes import fresh_volumes
 
@@ -132,7 +133,7 @@ def test_steps_of_every_kind(engine: Engine, app: str) -> None:
         "step 3 (http) GET http :80/none",
     ]
     assert (result.exit_status, result.killed) == (0, False)
-    assert 0 < result.stop_seconds < 3 and 0 < result.startup_seconds < 10
+    assert 0 < result.stop_seconds < GRACE and 0 < result.startup_seconds < READY_TIMEOUT
 
 
 def test_through_the_relay(far: Engine, app: str, tracer: str) -> None:
@@ -164,13 +165,12 @@ def test_a_terminal(engine: Engine, app: str) -> None:
 
 
 def test_a_port_that_never_opens(either: Engine, app: str, tracer: str) -> None:
-    wait = Wait(port=81, timeout=0.7)
     began = time.monotonic()
-    error = failure(either, app, wait, HELLO, tracer_image=tracer)
-    assert time.monotonic() - began < 8
-    assert error.step == "step 1 (wait)"
+    error = failure(either, app, Wait(log="/^ready$/"), Wait(port=81, timeout=0.7), tracer_image=tracer)
+    assert time.monotonic() - began < READY_TIMEOUT
+    assert error.step == "step 2 (wait)"
     assert error.what == (
-        "image.yaml:1:5: step 1 (wait) failed: port 81: nobody listens after 0.7 s\n"
+        "image.yaml:2:5: step 2 (wait) failed: port 81: nobody listens after 0.7 s\n"
         "  came:     listening in the container: [::]:80\n"
         "  the container's last log lines:\n"
         "    starting\n"
@@ -179,8 +179,8 @@ def test_a_port_that_never_opens(either: Engine, app: str, tracer: str) -> None:
 
 
 def test_a_port_that_only_loopback_reaches(either: Engine, app: str, tracer: str) -> None:
-    spec = with_run(command=("httpd", "-f", "-p", "127.0.0.1:80", "-h", "/www"))
-    error = failure(either, app, Wait(port=80, timeout=0.5), spec=spec, tracer_image=tracer)
+    spec = with_run(command=("sh", "-c", "httpd -p 127.0.0.1:80 -h /www; echo up; exec sleep 60"))
+    error = failure(either, app, Wait(log="/^up$/"), Wait(port=80, timeout=0.5), spec=spec, tracer_image=tracer)
     assert "came:     listening in the container: 127.0.0.1:80" in error.what
     assert error.hint.startswith("127.0.0.1:80 cannot be reached from outside its container")
 
@@ -189,7 +189,7 @@ def test_a_container_that_dies_at_once(either: Engine, app: str, tracer: str) ->
     spec = with_run(command=("sh", "-c", "echo last words >&2; exit 7"))
     began = time.monotonic()
     error = failure(either, app, HELLO, spec=spec, tracer_image=tracer)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < READY_TIMEOUT
     assert error.what.splitlines() == [
         "images/app/image.yaml: start failed: the container ended by itself with exit status 7",
         "  the container's last log lines:",
@@ -279,7 +279,7 @@ def test_a_wrong_answer_tells_all(engine: Engine, app: str) -> None:
         (Host(command=("./none",)), "cannot run ./none: no such program"),
         (Wait(log="never", timeout=0.3), "not in the log after 0.3 s: never"),
         (Wait(healthcheck=True), "the image has no HEALTHCHECK"),
-        (Tcp(port=80, send="\r\n\r\n", expect=("PONG",), timeout=1), "not met"),
+        (Tcp(port=80, send="\r\n\r\n", expect=("PONG",), timeout=10), "not met"),
     ],
 )  # fmt: skip
 def test_steps_that_fail(engine: Engine, app: str, action: Action, what: str) -> None:
@@ -294,21 +294,21 @@ def test_healthcheck(engine: Engine, busybox: Path) -> None:
     )
     with app_image(engine, busybox, more) as image:
         result = run(engine, image, Exec(command=("test", "-e", "/www/ready")), spec=spec)
-        assert 0.6 < result.startup_seconds < 10
+        assert 0 < result.startup_seconds < READY_TIMEOUT
         error = failure(
             engine,
             image,
-            Wait(healthcheck=True, timeout=0.5),
+            Wait(healthcheck=True, timeout=3),
             spec=with_run(command=("sleep", "60"), stop_signal="KILL"),
         )
-    assert "failed: not healthy after 0.5 s" in error.what and "Connection refused" in error.what
+    assert "failed: not healthy after 3 s" in error.what and "Connection refused" in error.what
 
 
 def test_a_server_that_ignores_its_stop_signal(engine: Engine, app: str) -> None:
-    spec = with_run(command=("sh", "-c", "trap '' TERM; while :; do sleep 1; done"), stop_grace_period=1.0, expose=())
-    result = run(engine, app, Wait(log="!x"), spec=spec)
+    command = ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done")
+    result = run(engine, app, Wait(log="/^up$/"), spec=with_run(command=command, stop_grace_period=1.0, expose=()))
     assert (result.killed, result.exit_status) == (True, 137)
-    assert 1 <= result.stop_seconds < 5
+    assert 1 <= result.stop_seconds < GRACE
 
 
 def test_volumes_are_empty_at_first_and_shared_within_a_run(engine: Engine, app: str) -> None:
@@ -352,12 +352,22 @@ def test_the_environment_reaches_the_container(engine: Engine, app: str, tmp_pat
     run(engine, app, action, spec=spec)
 
 
-def test_the_engine_goes_in_the_middle(engine: Engine, app: str, tracer: str) -> None:
+def test_the_engine_goes_in_the_middle(engine: Engine, app: str, tracer: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+
+    def cut_soon() -> None:
+        deadline = time.monotonic() + 60
+        while not mark.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        relay.cut()
+
     with Relay() as relay:
         cut = Engine(engine.checkout, {"DOCKER_HOST": relay.address})
-        threading.Timer(3, relay.cut).start()
+        threading.Thread(target=cut_soon).start()
+        actions = (HELLO, Host(command=("touch", str(mark))), Exec(command=("sleep", "20")))
         with pytest.raises(Gone, match=r"container engine .*at tcp://"):
-            run(cut, app, HELLO, Exec(command=("sleep", "20")), tracer_image=tracer)
+            run(cut, app, *actions, tracer_image=tracer)
     left = left_over(engine, cut.run)
     assert len(left) == 2  # what could not be removed: the app and the helper of the relay
     for container in left:
