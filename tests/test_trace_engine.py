@@ -202,8 +202,8 @@ def test_an_exec_is_traced_and_the_engines_own_part_of_it_is_not(
         daemon = ("/probe", "daemon", "sleep", "300", "open", "/t/a", "mkdir", "/t/done")
         assert launcher.exec(container, daemon, "", 20).status == 0
         assert launcher.exec(container, ("missing",), "", 20).status == 127
-        done, deadline = Path(f"/proc/{container.pid()}/root/t/done"), time.monotonic() + 30
-        while not done.exists() and time.monotonic() < deadline:
+        mark, deadline = Path(f"/proc/{container.pid()}/root/t/done"), time.monotonic() + 30
+        while not mark.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
     recording = launcher.finish()
     assert below(recording) == dump("""
