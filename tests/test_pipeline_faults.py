@@ -224,6 +224,8 @@ def test_granularity_without_a_workload(repo: Repo) -> None:
     result = repo.run()
     assert result.status == 0, result.output
     assert "NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED" in result.output
+    assert "ONLY ITS START WAS VERIFIED: no workload" in result.output
+    assert '"/bin/busybox"' in repo.path("build/web/selection.jsonl").read_text()
 
 
 def test_granularity_with_packages_of_a_language(repo: Repo) -> None:

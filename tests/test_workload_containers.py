@@ -24,7 +24,7 @@ from slimtasks.spec.steps import ACTIONS, Action, Client, Exec, Host, Http, Ones
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.readiness import READY_TIMEOUT
 from slimtasks.workload.report import StepResult, WorkloadResult
-from slimtasks.workload.runner import GRACE, run_workload
+from slimtasks.workload.runner import GRACE, SETTLE, run_workload
 from slimtasks.workload.trial import Workload
 from slimtasks.workload.volumes import fresh_volumes
 
@@ -304,6 +304,14 @@ def test_healthcheck(engine: Engine, busybox: Path) -> None:
     assert "failed: not healthy after 3 s" in error.what and "Connection refused" in error.what
 
 
+def test_without_steps_the_container_is_started(engine: Engine, app: str) -> None:
+    result = run(engine, app)
+    assert result.startup_seconds > SETTLE and result.stop_seconds > 0
+    error = failure(engine, app, spec=with_run(command=("sh", "-c", "exit 3"), expose=()))
+    assert "start failed: " in error.what or "end failed: " in error.what
+    assert "the container ended by itself with exit status 3" in error.what
+
+
 def test_a_server_that_ignores_its_stop_signal(engine: Engine, app: str) -> None:
     command = ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done")
     result = run(engine, app, Wait(log="/^up$/"), spec=with_run(command=command, stop_grace_period=1.0, expose=()))
@@ -374,5 +382,6 @@ def test_the_engine_goes_in_the_middle(engine: Engine, app: str, tracer: str, tm
         engine.connection.request("DELETE", f"/containers/{container}", params={"force": "1"}, doing="removing")
 
 
-def test_nothing_to_do(engine: Engine, app: str) -> None:
-    assert run(engine, app) == WorkloadResult(())
+def test_nothing_to_do(engine: Engine, busybox: Path) -> None:
+    with app_image(engine, busybox, "CMD []\n") as image:
+        assert run(engine, image) == WorkloadResult(())

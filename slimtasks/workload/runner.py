@@ -30,6 +30,7 @@ from slimtasks.workload.unstarted import in_words
 from slimtasks.workload.volumes import fresh_volumes
 
 START = 0  # as a step's number
+SETTLE = 3.0  # seconds for which a container without a workload is watched once it is ready
 DYING = 0.3  # seconds in which a container may follow a step that failed
 GRACE = 10.0  # seconds from the stop signal to SIGKILL, where the spec has no stop_grace_period
 
@@ -43,8 +44,8 @@ def run_workload(
 ) -> WorkloadResult:
     """Runs all steps; `on_step` hears of each that went well. WorkloadError at the first that does not.
 
-    `oneshot` steps before all others run before the container that the others need is started. Whatever
-    happens, no container, network or volume is left.
+    `oneshot` steps before all others run before the container that the others need is started. Without any step the
+    container is only started, where the image has a command. Whatever happens, no container, network or volume is left.
     """
     clock = _Clock(workload.image.trace.timeout)
     first = tuple(takewhile(_is_oneshot, workload.steps))
@@ -52,7 +53,7 @@ def run_workload(
     with fresh_volumes(engine, _volumes(workload), workload.image_id) as volumes:
         trial = Trial(engine, launcher, workload, volumes)
         results = _attempt_all(trial, first, clock, on_step)
-        if not rest:
+        if not rest and (first or not _has_command(trial)):
             return WorkloadResult(results)
         with _network(engine, rest) as network, _started(replace(trial, network=network), clock) as running:
             began = time.monotonic()
@@ -146,11 +147,15 @@ def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
 def _await(trial: Trial, steps: tuple[Step, ...], clock: _Clock) -> None:
     """Waits until the container can serve, unless the first step says itself what to wait for."""
     target = trial.target
-    if target is None or steps[0].kind == "wait":
+    if target is None or (steps and steps[0].kind == "wait"):
         return
     try:
         wait_ready(target, trial.ports, min(READY_TIMEOUT, clock.left()))
-        target.must_run()
+        if steps:
+            target.must_run()
+        else:
+            with suppress(EngineError):  # EngineTimeout: it runs on
+                target.container.wait(timeout=SETTLE)
     except StepFailed as failure:
         raise _not_started(trial, failure, target.log(), clock) from failure
 
@@ -164,7 +169,8 @@ def _stop(trial: Trial) -> WorkloadResult:
     state = _state(container)
     if not state["Running"]:
         if state["ExitCode"]:
-            last = StepFailed(f"after the last step the container ended by itself {ending(state)}")
+            when = "after the last step " if trial.workload.steps else ""
+            last = StepFailed(f"{when}the container ended by itself {ending(state)}")
             raise workload_error("end", _place(trial), last, trial.target.log())
         return WorkloadResult(())
     began = time.monotonic()
@@ -193,6 +199,11 @@ def _image_config(engine: Engine, image_id: str) -> dict[str, Any]:
     if not found:
         raise SlimError(f"the image {image_id} has gone from the engine", "run the same command again to load it anew")
     return found.get("Config") or {}
+
+
+def _has_command(trial: Trial) -> bool:
+    run, config = trial.workload.image.run, _image_config(trial.engine, trial.workload.image_id)
+    return any((run.entrypoint, run.command, config.get("Entrypoint"), config.get("Cmd")))
 
 
 def _volumes(workload: Workload) -> tuple[Volume, ...]:
