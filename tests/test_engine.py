@@ -315,6 +315,17 @@ with Engine(Path({str(engine.checkout)!r})).container(config) as container, cont
     assert done.stdout == b"0 200000000 True\n"
 
 
+def test_a_container_goes_though_nobody_reads_its_output(engine: Engine, tiny_image: str) -> None:
+    """As after an interrupt just before the stream would have been closed."""
+    with engine.container(ContainerConfig(tiny_image, command=("yes",), log_driver="none")) as container:
+        stream = container.attach()
+        container.start()
+        time.sleep(1)  # all buffers on the way are full, and the engine holds the container until that ends
+        began = time.monotonic()
+    assert time.monotonic() - began < 100  # we would give up after 180
+    stream.close()
+
+
 def test_a_slow_reader_gets_everything(engine: Engine, tiny_image: str) -> None:
     config = ContainerConfig(tiny_image, command=("head", "-c", "1000000", "/dev/zero"), log_driver="none")
     with engine.container(config) as container, container.attach() as stream:

@@ -142,8 +142,16 @@ class Engine:
     def container(self, config: ContainerConfig) -> Iterator[Container]:
         """A container that is removed at the end, with its anonymous volumes, whatever happens."""
         config = config if config.name else replace(config, name=self._name())
-        with removed_at_the_end(lambda: remove_container(self.connection, config.name)):
-            yield self.create(config)
+        made: list[Container] = []
+
+        def remove() -> None:
+            for container in made:
+                container.close_streams()
+            remove_container(self.connection, config.name)
+
+        with removed_at_the_end(remove):
+            made.append(self.create(config))
+            yield made[0]
 
     @contextmanager
     def network(self, internal: bool = False) -> Iterator[str]:

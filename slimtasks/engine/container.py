@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
+from weakref import WeakSet
 
 from slimtasks.engine.body import CHUNK, buffered
 from slimtasks.engine.config import ContainerConfig
@@ -28,6 +29,7 @@ class Container:
         self.config = config
         self.name = config.name
         self._path = f"/containers/{identifier}"
+        self._streams: WeakSet[Stream] = WeakSet()  # that were opened; an interrupt may have kept one from being closed
 
     def start(self) -> None:
         """Starts it; raises Refused with the runtime's reason where its program cannot be run."""
@@ -60,9 +62,10 @@ class Container:
     def attach(self) -> Stream:
         """What it prints, from now on: attach before the start to miss nothing. Its stdin too, where that is open."""
         params = {"stream": "1", "stdout": "1", "stderr": "1", "stdin": "1" if self.config.stdin_open else "0"}
-        return self._connection.hijacked(
-            f"{self._path}/attach", params=params, tty=self.config.tty, doing=f"reading the output of {self}"
-        )
+        doing = f"reading the output of {self}"
+        stream = self._connection.hijacked(f"{self._path}/attach", params=params, tty=self.config.tty, doing=doing)
+        self._streams.add(stream)
+        return stream
 
     def exec(
         self,
@@ -163,7 +166,13 @@ class Container:
 
     def remove(self) -> None:
         """Kills and removes it with its anonymous volumes; quiet where it is gone already."""
+        self.close_streams()
         remove_container(self._connection, self.id)
+
+    def close_streams(self) -> None:
+        """Ends what reads its output: the engine removes no container while somebody is slow to read that."""
+        for stream in tuple(self._streams):
+            stream.close()
 
     def __str__(self) -> str:
         return f"container {self.name or self.id[:12]}"

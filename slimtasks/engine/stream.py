@@ -102,8 +102,8 @@ class Stream:
 
     def close(self) -> None:
         if not self._closed:
-            self._closed = True
             self._pipe.close()
+            self._closed = True  # only now: interrupted before, it is closed again
 
     def __enter__(self) -> Stream:
         return self
