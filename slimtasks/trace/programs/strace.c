@@ -133,15 +133,17 @@ static void read_lines(struct target *target, struct attachment *a)
         process_ended(target, a);
 }
 
-static void read_complaints(struct target *target, struct strace *s)
+static void read_complaints(struct target *target, struct attachment *a)
 {
+    struct strace *s = a->strace;
     char text[1024];
     ssize_t got = read(s->err, text, sizeof text - 1);
 
     if (got > 0) {
         text[got] = 0;
         text[strcspn(text, "\n")] = 0;
-        incomplete(target, "strace says: %s", text);
+        if (!ended_in_gate(a))
+            incomplete(target, "strace says: %s", text);
     } else if (!got || (errno != EAGAIN && errno != EINTR)) {
         close(s->err);
         s->err = -1;
@@ -154,7 +156,7 @@ static void read_all(struct target *target)
         if (a->strace && a->strace->out >= 0)
             read_lines(target, a);
         if (a->strace && a->strace->err >= 0)
-            read_complaints(target, a->strace);
+            read_complaints(target, a);
     }
 }
 
