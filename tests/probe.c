@@ -88,6 +88,13 @@ static void *run(void *arguments)
             else if (IS("mkdir")) mkdir(one, 0755);
             else if (IS("bind")) sock(one, bind);
             else if (IS("connect")) sock(one, connect);
+            else if (IS("tmpfs")) { if (mount("none", one, "tmpfs", 0, NULL)) perror(one); }
+            else if (IS("bind-mount")) {  /* FROM:TO */
+                char *from = strdup(one), *to = strchr(from, ':');
+                *to++ = 0;
+                if (mount(from, to, NULL, MS_BIND, NULL))
+                    perror(one);
+            }
             else if (IS("setuid")) (void)!setuid((uid_t)atoi(one));
             else if (IS("sleep")) usleep((useconds_t)atoi(one) * 1000);
             else if (IS("hex")) {  /* a name that no JSON can carry */

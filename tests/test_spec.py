@@ -84,7 +84,7 @@ drop: [/etc/x]
 own: [/data]
 unowned: traced
 granularity: file
-trace: {backend: fanotify, timeout: 5m, lookups: all, allow-incomplete: false}
+trace: {backend: fanotify, timeout: 5m, lookups: all, allow-incomplete: true}
 metadata: none
 final:
   {base: "busybox:1", user: '65534:65534', command: [], environment: {A: ""}, labels: {l: x}, expose: [80]}

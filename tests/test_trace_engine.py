@@ -162,6 +162,35 @@ def test_volumes_and_tmpfs(engine: Engine, sidecar: Sidecar, probe_image: str) -
     assert sorted(opened) == ["/etc/hosts", "/probe", "/scratch/x", "/volume/v"]
 
 
+MOUNTS = {
+    "tmpfs /t/sub create /t/sub/x": (),
+    "bind-mount /t/jail:/t/sub open /t/sub/g": ("/t/sub was mounted",),
+    "bind-mount /volume:/t/sub open /t/sub/v": ("/t/sub was mounted",),
+    "unshare open /t/a": ("mount namespace of its own, in which opened files",),
+}
+
+
+@pytest.mark.parametrize(("line", "reasons"), MOUNTS.items(), ids=MOUNTS)
+@pytest.mark.parametrize("volume", [False, True])
+def test_what_is_mounted_later(
+    engine: Engine, tracer_image: str, probe_image: str, line: str, reasons: tuple[str, ...], volume: bool
+) -> None:
+    """What one mark on the root's file system covers needs no reason; all else does, but for what is new and empty."""
+    with (
+        Sidecar(engine, tracer_image, allow_incomplete=True) as sidecar,
+        engine.volume() as name,
+    ):
+        mounts = (Mount(name, "/volume"),) if volume else ()
+        done = f"{line} sleep 200"
+        recording = traced(engine, sidecar, probe(probe_image, done, cap_add=("SYS_ADMIN",), volumes=mounts))
+    is_whole = recording.marks == "filesystem"
+    wanted = reasons if not is_whole or (volume and ("volume" in line or "unshare" in line)) else ()
+    assert len(recording.incomplete) == len(wanted)
+    assert all(reason in found for reason, found in zip(wanted, recording.incomplete, strict=True))
+    if is_whole and "open" in line and not wanted:
+        assert [entry for entry in below(recording) if entry.endswith("fanotify") and entry.startswith("read")]
+
+
 def test_the_programs_are_there(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     recording = traced(engine, sidecar, probe(probe_image, "exec /script say hi"))
     ran = {f"{use.path} {use.source}" for use in recording.uses if use.how == "exec"}
@@ -245,7 +274,7 @@ def test_steps_and_programs(engine: Engine, sidecar: Sidecar, probe_image: str) 
 
 
 def test_which_sources_there_are(sidecar: Sidecar) -> None:
-    backend = sidecar.backend()
+    backend = sidecar.backend
     assert (backend.opens, backend.lookups) == ("fanotify", "strace")
 
 
@@ -290,6 +319,12 @@ def test_an_image_without_a_command(engine: Engine, sidecar: Sidecar, probe_imag
         pass
 
 
+def tracer_of(pid: int) -> int:
+    """The host's number of the strace that traces the process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("TracerPid")))
+
+
 def test_a_tracer_that_dies_is_an_incomplete_trace(engine: Engine, tracer_image: str, probe_image: str) -> None:
     with Sidecar(engine, tracer_image) as sidecar:
         launcher = TracedLauncher(engine, sidecar)
@@ -308,9 +343,7 @@ def test_a_strace_that_dies_is_an_incomplete_trace(engine: Engine, tracer_image:
         launcher = TracedLauncher(engine, sidecar)
         with launcher.create(probe(probe_image, "hold"), b"") as container:
             launcher.start(container)
-            status = Path(f"/proc/{container.pid()}/status").read_text()
-            tracer = int(next(line.split()[1] for line in status.splitlines() if line.startswith("TracerPid")))
-            os.kill(tracer, signal.SIGKILL)
+            os.kill(tracer_of(container.pid()), signal.SIGKILL)
         with pytest.raises(IncompleteTrace, match="strace was killed by signal 9"):
             launcher.finish()
 
@@ -402,6 +435,90 @@ def test_a_gate_that_waits_on_is_an_incomplete_trace(engine: Engine, sidecar: Si
             command.result()
     with pytest.raises(IncompleteTrace, match="a process never left its gate"):
         launcher.finish()
+
+
+def test_a_strace_that_dies_is_told_where_that_is_allowed(engine: Engine, tracer_image: str, probe_image: str) -> None:
+    with Sidecar(engine, tracer_image, allow_incomplete=True) as sidecar:
+        launcher = TracedLauncher(engine, sidecar)
+        with launcher.create(probe(probe_image, "open /t/a sleep 1000 open /t/b hold"), b"") as container:
+            launcher.start(container)
+            launcher.step(1)
+            os.kill(tracer_of(container.pid()), signal.SIGKILL)
+            time.sleep(1.5)
+        recording = launcher.finish()
+    assert "strace was killed by signal 9" in recording.incomplete
+    assert {"read /t/a fanotify", "read /t/a lookups", "read /t/b fanotify"} <= set(below(recording))
+
+
+def test_a_tracer_that_dies_is_told_where_that_is_allowed(engine: Engine, tracer_image: str, probe_image: str) -> None:
+    with Sidecar(engine, tracer_image, allow_incomplete=True) as sidecar:
+        launcher = TracedLauncher(engine, sidecar)
+        with launcher.create(probe(probe_image, "open /t/a hold"), b"") as container:
+            launcher.start(container)
+            launcher.step(1)
+            sidecar._container.kill()
+            launcher.step(2)
+            # Nobody is there to let it go.
+            with pytest.raises(IncompleteTrace, match="ended early"):
+                launcher.exec(container, ("/probe",), "", 20)
+        recording = launcher.finish()
+    assert recording.incomplete == ("the tracer ended before the container did", "the tracer ended early")
+    assert below(recording) == ["read /t/a fanotify", "read /t/a lookups"]
+
+
+def test_a_process_that_strace_is_not_put_on_is_an_incomplete_trace(
+    engine: Engine, sidecar: Sidecar, probe_image: str
+) -> None:
+    launcher = TracedLauncher(engine, sidecar)
+    with launcher.create(probe(probe_image, "hold"), b"") as container:
+        launcher.start(container)
+        container.exec(("/probe", "open", "/t/a", "sleep", "1000")).run()  # not by the launcher: nothing holds it
+    with pytest.raises(IncompleteTrace, match="strace is not attached to a process that runs /probe"):
+        launcher.finish()
+
+
+@pytest.mark.parametrize("backend", ["strace", "fanotify", "inotify"])
+def test_every_backend(engine: Engine, tracer_image: str, probe_image: str, backend: str) -> None:
+    with Sidecar(engine, tracer_image, backend) as sidecar:
+        launcher = TracedLauncher(engine, sidecar)
+        line = "open /t/a stat /t/b list /t/sub mkdir /t/made create /t/made/x hold"
+        with launcher.create(probe(probe_image, line), b"") as container:
+            launcher.start(container)
+            launcher.step(1)
+            launcher.exec(container, ("/probe", "open", "/t/c"), "", 20)
+        recording = launcher.finish()
+        found = sidecar.backend
+    opens = "inotify" if backend == "inotify" else "fanotify"
+    assert (found.opens, found.lookups, found.why) == (
+        opens,
+        "strace" if backend == "strace" else "none",
+        "the spec says so",
+    )
+    told = [note.partition(":")[0] for note in found.unseen]
+    assert (
+        told
+        == {
+            "strace": [],
+            "fanotify": ["LOOKUPS ARE NOT SEEN"],
+            "inotify": ["LOOKUPS ARE NOT SEEN", "PROGRAMS ARE NOT SEEN by inotify"],
+        }[backend]
+    )
+    seen = {
+        (use.how, use.path, use.step) for use in recording.uses if use.source == opens and use.path.startswith("/t/")
+    }
+    assert seen - {("read", "/t/made/x", 0)} == {("read", "/t/a", 0), ("list", "/t/sub", 0), ("read", "/t/c", 1)}
+    assert {use.source for use in recording.uses} == {opens, *(["strace"] if backend == "strace" else [])}
+    if backend != "inotify":
+        assert ("read", "/t/made/x", 0) in seen
+        assert {use.program for use in recording.uses if use.path in ("/t/a", "/t/c")} == {"/probe"}
+
+
+def test_a_name_that_is_no_backend(engine: Engine, tracer_image: str) -> None:
+    with (
+        pytest.raises(IncompleteTrace, match="not understood: backend ptrace"),
+        Sidecar(engine, tracer_image, "ptrace"),
+    ):
+        pass
 
 
 def test_the_sidecar_ends_with_whoever_started_it(engine: Engine, tracer_image: str) -> None:

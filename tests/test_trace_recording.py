@@ -87,7 +87,12 @@ def test_a_step_that_was_begun() -> None:
         ([(b"E", "the kernel's queue of opened files ran over"), done()], "ran over"),
         ([line(GATE), line("7 what is this"), done()], "cannot be read"),
         ([line(GATE), line("7 unshare(CLONE_NEWNS) = 0"), done()], "mount namespace of its own"),
-        ([(b"R", "7")], "ended before the containers did"),
+        (
+            [line(GATE), line("7 unshare(CLONE_NEWNS) = 0"), done(marks="filesystem", volumes=1)],
+            "opened files of volumes",
+        ),
+        ([done(unshared=1)], "mount namespace of its own"),
+        ([(b"R", "7")], "ended before the container did"),
     ],
 )
 def test_what_may_be_missing_fails(frames: list[tuple[bytes, str]], reason: str) -> None:

@@ -90,7 +90,7 @@ class Add:
 class Trace:
     """How the workload is traced."""
 
-    backend: Literal["auto", "fanotify"] = "auto"
+    backend: Literal["auto", "ebpf", "strace", "fanotify", "inotify"] = "auto"
     timeout: Seconds = 600.0
     allow_incomplete: bool = False
     lookups: Literal["all"] = "all"

@@ -23,8 +23,7 @@ _KEYS_NOT_YET: tuple[Loc, ...] = (
 _VALUES_NOT_YET: dict[Loc, tuple[tuple[object, ...], str]] = {
     ("granularity",): (("package",), "auto, file"),
     ("trace", "lookups"): (("startup",), "all"),
-    ("trace", "allow-incomplete"): ((True,), "false"),
-    ("trace", "backend"): (("ebpf", "ptrace", "strace", "seccomp", "audit", "inotify", "fuse"), "auto, fanotify"),
+    ("trace", "backend"): (("ebpf",), "auto, strace, fanotify, inotify"),
     ("final", "builder"): (("docker", "buildkit", "buildx"), "archive"),
 }
 

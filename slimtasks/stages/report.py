@@ -9,9 +9,10 @@ from typing import Any
 from slimtasks import costs
 from slimtasks.errors import Damaged
 from slimtasks.job import result_file
-from slimtasks.records import intact, read_json, write_json
+from slimtasks.records import intact, read_header, read_json, write_json
 from slimtasks.sizes import count
 from slimtasks.spec import Image, Repo
+from slimtasks.trace.file import notes
 from slimtasks.workspace import Workspace
 
 _HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
@@ -32,12 +33,13 @@ def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """The rows as text, columns aligned; empty for none."""
+    """The rows as text, columns aligned, and below what is missing in the traces; empty for none."""
     if not found:
         return ""
     lines = [_HEADS, *(_cells(row) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
-    return "\n".join(_align(line, widths) for line in lines)
+    missing = [f"{row['image']}: {note}" for row in found for note in notes(row["trace"])]
+    return "\n".join([*(_align(line, widths) for line in lines), *missing])
 
 
 def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
@@ -56,7 +58,17 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "verified": bool(made) and verify.get("image") == made.get("id"),
         "steps": verify.get("steps", 0),
         "seconds": costs.seconds(files),
+        "trace": _trace(files.trace),
     }
+
+
+def _trace(path: Path) -> dict[str, Any]:
+    """What the trace says of itself: sources, and whether it is complete; nothing where there is none."""
+    try:
+        header = read_header(path) if path.exists() else {}
+    except Damaged:
+        return {}
+    return {name: header[name] for name in ("backend", "complete", "incomplete", "unseen") if name in header}
 
 
 def _known(path: Path) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def run(job: Job) -> str:
     with stored.open("rb") as source, whole_file(job.files.trace) as target:
         shutil.copyfileobj(source, target)
     trace = read_trace(stored)
+    for note in trace.notes:
+        job.say(note)
     counts = Counter(access.how for access in trace.accesses)
     found = ", ".join(f"{count} {how}" for how, count in counts.most_common(6))
     return f"{found}; {_sources(trace)}{' (traced before)' if known else ''}"
@@ -42,7 +44,8 @@ def run(job: Job) -> str:
 
 def _sources(trace: Trace) -> str:
     backend = trace.header["backend"]
-    return " and ".join(source for source in (backend["opens"], backend["lookups"]) if source != "none")
+    lookups = "LOOKUPS NOT SEEN" if backend["lookups"] == "none" else backend["lookups"]
+    return f"{backend['opens']}, {lookups}{'' if trace.header['complete'] else ', NOT COMPLETE'}"
 
 
 def _trace(job: Job, fat: Fat, key: str) -> Trace:
@@ -51,19 +54,21 @@ def _trace(job: Job, fat: Fat, key: str) -> Trace:
     header = {
         "architecture": fat.config.get("architecture"),
         "backend": {"opens": backend.opens, "lookups": backend.lookups, "why": backend.why},
-        "complete": True,
+        "complete": not recording.incomplete,
         "fat": fat.tree_digest,
         "kernel": job.engine.info.kernel,
         "key": key,
         "steps": ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)],
     }
+    lacking = {"incomplete": list(recording.incomplete), "unseen": list(backend.unseen)}
+    header.update({name: texts for name, texts in lacking.items() if texts})
     uses = recording.uses
     return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
 
 
 def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
-    tracer = tracer_id(job)
-    with Sidecar(job.engine, tracer) as sidecar:
+    tracer, how = tracer_id(job), job.image.trace
+    with Sidecar(job.engine, tracer, how.backend, allow_incomplete=how.allow_incomplete) as sidecar:
         launcher = TracedLauncher(job.engine, sidecar)
         workload = workload_on(job, fat.id, job.image.workload, fat_id=fat.id, tracer=tracer, customised=False)
         try:
@@ -76,4 +81,4 @@ def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
                 error.hint or "make it pass on the image that you build first",
                 step=error.step,
             ) from error
-        return launcher.finish(), sidecar.backend()
+        return launcher.finish(), sidecar.backend

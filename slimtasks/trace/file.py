@@ -22,6 +22,17 @@ class Trace:
     accesses: tuple[Access, ...]
     programs: tuple[Program, ...]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever uses the trace has to know, a line each."""
+        return notes(self.header)
+
+
+def notes(header: dict[str, Any]) -> tuple[str, ...]:
+    """The same, of the header alone."""
+    missing = (f"THE TRACE IS NOT COMPLETE: {reason}" for reason in header.get("incomplete", ()))
+    return (*missing, *header.get("unseen", ()))
+
 
 def write_trace(path: Path, trace: Trace) -> None:
     """Writes the file; the same trace gives the same bytes."""

@@ -22,6 +22,16 @@ class Backend:
     lookups: str  # ebpf | strace | none
     why: str
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What these sources cannot see, a sentence each."""
+        notes = []
+        if self.lookups == "none":
+            notes.append("LOOKUPS ARE NOT SEEN: neither what is only looked at, nor what is asked for in vain")
+        if self.opens == "inotify":
+            notes.append("PROGRAMS ARE NOT SEEN by inotify: neither who opens a file, nor whether it is executed")
+        return tuple(notes)
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -34,6 +44,7 @@ class Recording:
     events: int  # of fanotify, repetitions included
     lines: int  # of strace, repetitions included
     marks: str  # 'filesystem', 'mounts' or both: what fanotify watched
+    incomplete: tuple[str, ...] = ()  # what may be missing, and why
 
 
 @dataclass
@@ -84,26 +95,35 @@ class TracedContainer:
 
     def _end(self, text: str) -> None:
         self.counters = dict(word.split("=", 1) for word in text.split())
+        self.close()
+        if self.parser.meanings.new_mount_namespaces or self.count("unshared"):
+            unwatched = self.counters["marks"] == "mounts" or self.count("volumes")
+            where = "opened files" if self.counters["marks"] == "mounts" else "opened files of volumes"
+            if unwatched:
+                self.problems.add(f"a process made a mount namespace of its own, in which {where} were not watched")
+        self.done = True
+
+    def close(self) -> None:
+        """Takes what the lines of strace said, as far as they came."""
         self.parser.close()
         self.uses |= self.parser.meanings.uses
         self.facts |= self.parser.meanings.facts
         self.problems |= self.parser.meanings.problems
-        if self.parser.meanings.new_mount_namespaces and self.counters["marks"] == "mounts":
-            self.problems.add("a process made a mount namespace of its own, in which opened files were not watched")
-        self.done = True
 
 
 def _theirs(program: str) -> str:
     return "" if is_ours(program) else program
 
 
-def union(targets: Iterable[TracedContainer]) -> Recording:
-    """The whole recording; raises IncompleteTrace, with every reason, where anything may be missing."""
+def union(targets: Iterable[TracedContainer], *, allow_incomplete: bool = False) -> Recording:
+    """The whole recording; raises IncompleteTrace, with every reason, where anything may be missing unless allowed."""
     targets = tuple(targets)
+    for target in targets:
+        if not target.done:
+            target.close()
+            target.problems.add("the tracer ended before the container did")
     problems = sorted({problem for target in targets for problem in target.problems})
-    if not all(target.done for target in targets):
-        problems.append("the tracer ended before the containers did")
-    if problems:
+    if problems and not allow_incomplete:
         raise incomplete(problems)
     return Recording(
         uses=frozenset(use for target in targets for use in target.uses),
@@ -112,7 +132,8 @@ def union(targets: Iterable[TracedContainer]) -> Recording:
         commands=sum(len(target.released) for target in targets),
         events=sum(target.count("events") for target in targets),
         lines=sum(target.count("lines") for target in targets),
-        marks=", ".join(sorted({target.counters["marks"] for target in targets})),
+        marks=", ".join(sorted({target.counters["marks"] for target in targets if target.done})),
+        incomplete=tuple(problems),
     )
 
 
@@ -122,5 +143,5 @@ def incomplete(problems: Iterable[str]) -> IncompleteTrace:
     shown = reasons[:5] + [f"and {len(reasons) - 5} more reasons"] * (len(reasons) > 5)
     return IncompleteTrace(
         "the trace may have missed something: " + "; ".join(shown),
-        "run it again; if it happens again, the message above names what could not be followed",
+        "run it again; if it happens again, `trace: {allow-incomplete: true}` goes on without what the reasons name",
     )

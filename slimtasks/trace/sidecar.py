@@ -12,7 +12,7 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.engine.stream import STDOUT, Stream
-from slimtasks.errors import EngineError, SlimError
+from slimtasks.errors import EngineError, IncompleteTrace, SlimError
 from slimtasks.trace import frames
 from slimtasks.trace.frames import Decoder
 from slimtasks.trace.recording import Backend, TracedContainer, incomplete
@@ -49,9 +49,15 @@ def sidecar_config(engine: Engine, tracer_image: str) -> ContainerConfig:
 
 
 class Sidecar:
-    """Traces containers while it is entered. Threads may call it at the same time."""
+    """Traces containers while it is entered. Threads may call it at the same time.
 
-    def __init__(self, engine: Engine, tracer_image: str, backend: str = "auto") -> None:
+    With `allow_incomplete` what may be missing ends nothing as long as the containers get on: it is told at the end.
+    """
+
+    def __init__(
+        self, engine: Engine, tracer_image: str, backend: str = "auto", *, allow_incomplete: bool = False
+    ) -> None:
+        self.allow_incomplete = allow_incomplete
         self._engine = engine
         self._image = tracer_image
         self._wanted = backend
@@ -72,6 +78,7 @@ class Sidecar:
             self._reader = threading.Thread(target=self._read, args=(self._stream,), daemon=True)
             self._reader.start()
             self._send(f"backend {self._wanted}\n")
+            self._check_backend()
             self._open = opening.pop_all()
         return self
 
@@ -88,12 +95,20 @@ class Sidecar:
         """One of the tracer image's programs: gate, archive or relay."""
         return self._container.read_file(f"/{name}")
 
+    @property
     def backend(self) -> Backend:
         """The sources that the tracer uses here."""
+        assert self._backend is not None  # from when it is entered
+        return self._backend
+
+    def _check_backend(self) -> None:
         told = "the tracer did not say which sources it uses"
         self._wait(None, lambda: self._backend is not None, PATIENCE, told)
-        assert self._backend
-        return self._backend
+        if self.backend.opens == "none":
+            raise SlimError(
+                f"trace.backend: {self._wanted} is not possible with this engine: {self.backend.why}",
+                "say `backend: auto`, which takes what is",
+            )
 
     def trace(self, pid: int, step: int = 0) -> TracedContainer:
         """Begins to trace the container whose first process is `pid` (as the host counts) and lets its gate go.
@@ -111,11 +126,12 @@ class Sidecar:
 
     def step(self, target: TracedContainer, number: int) -> None:
         """From when this returns, what the container does counts for that step; before, it counted for the last."""
-        if target.done or target.step == number:
-            return
-        self._send(f"step {target.number} {number}\n")
+        with self._changed:
+            if target.done or target.step == number:
+                return
+            self._send(f"step {target.number} {number}\n")
         told = "the tracer did not begin the next step"
-        self._wait(target, lambda: target.step == number or target.done, PATIENCE, told)
+        self._follow(target, lambda: target.step == number or target.done, PATIENCE, told)
 
     def wait_for_exec(self, target: TracedContainer, pid: int) -> None:
         """Returns once the gated command with the host's number `pid` was let go, which the tracer does by itself.
@@ -130,7 +146,16 @@ class Sidecar:
 
     def wait_for_end(self, target: TracedContainer) -> None:
         """Returns once all that the container did was told; the container has to be gone, or about to end."""
-        self._wait(target, lambda: target.done, ENDING, "the tracer did not report the rest")
+        self._follow(target, lambda: target.done, ENDING, "the tracer did not report the rest")
+
+    def _follow(self, target: TracedContainer, reached: Callable[[], bool], patience: float, otherwise: str) -> None:
+        """Waits for what the containers do not need to get on."""
+        try:
+            self._wait(target, reached, patience, otherwise)
+        except IncompleteTrace:
+            if not self.allow_incomplete:
+                raise
+            target.problems.add(self._broken or f"{otherwise} within {patience:g} s")
 
     def _wait(
         self, target: TracedContainer | None, reached: Callable[[], bool], patience: float, otherwise: str
@@ -139,7 +164,8 @@ class Sidecar:
         with self._engine.clock.on(ENGINE), self._changed:
             while not reached():
                 problems = sorted(target.problems) if target else []
-                if self._broken or (target and problems and not target.released):
+                stuck = target and problems and not target.released and not self.allow_incomplete
+                if self._broken or stuck:
                     raise incomplete(problems or [self._broken])
                 left = deadline - time.monotonic()
                 if left <= 0:

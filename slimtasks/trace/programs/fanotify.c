@@ -20,64 +20,27 @@ struct fanotify {
     struct programs *programs;
 };
 
+static bool able(char *why, size_t size)
+{
+    int group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, O_RDONLY);
+
+    if (group < 0)
+        snprintf(why, size, "%s", strerror(errno));
+    else
+        close(group);
+    return group >= 0;
+}
+
 static bool add_mark(struct target *target, unsigned kind, const char *path)
 {
     return !fanotify_mark(target->fanotify->group, FAN_MARK_ADD | kind, WANTED, AT_FDCWD, path);
 }
 
-/* Mounts whose files are no image's. */
-static bool is_kernels(const char *type)
+static bool mark_mount(struct target *target, const char *path)
 {
-    static const char *const types[] = {"proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "securityfs"};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(type, types[i]))
-            return true;
-    return false;
+    return add_mark(target, FAN_MARK_MOUNT, path);
 }
 
-/* proc(5) writes blanks and backslashes of a path as octal digits. */
-static void decode_octal(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from; to++)
-        if (from[0] == '\\' && from[1] && from[2] && from[3]) {
-            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-            from += 4;
-        } else
-            *to = *from++;
-    *to = 0;
-}
-
-static bool mark_mounts(struct target *target)
-{
-    char name[64], *line = NULL;
-    size_t size = 0;
-    bool all = true;
-
-    snprintf(name, sizeof name, "/proc/%d/mountinfo", target->pid);
-    FILE *file = fopen(name, "re");
-    if (!file)
-        return false;
-    while (getline(&line, &size, file) > 0) {
-        char point[4096], type[64], path[4200];
-        const char *rest = strstr(line, " - ");
-        if (sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 || !rest || sscanf(rest, " - %63s", type) != 1) {
-            all = false;
-            continue;
-        }
-        if (is_kernels(type))
-            continue;
-        decode_octal(point);
-        snprintf(path, sizeof path, "/proc/%d/root%s", target->pid, point);
-        all &= add_mark(target, FAN_MARK_MOUNT, path);
-    }
-    free(line);
-    fclose(file);
-    return all;
-}
-
-/* The root of a container on overlayfs is a file system of its own, so one mark covers it, whatever is mounted
- * or unshared later. With other drivers (vfs) that mark would mean the host's disk. */
 static bool start(struct target *target)
 {
     struct fanotify *new = calloc(1, sizeof *new);
@@ -94,7 +57,13 @@ static bool start(struct target *target)
     if (new->group < 0 || statfs(root, &info))
         return false;
     target->whole = info.f_type == OVERLAYFS_SUPER_MAGIC && add_mark(target, FAN_MARK_FILESYSTEM, root);
-    return mark_mounts(target);
+    return mark_mounts(target, mark_mount);
+}
+
+static void mounted(struct target *target)
+{
+    if (!mark_mounts(target, mark_mount))
+        incomplete(target, "what was mounted cannot be watched: %s", strerror(errno));
 }
 
 /* An exec of the gate is a `docker exec` that waits for us; an open of it by the gate is its marker. Of one that is
@@ -241,12 +210,13 @@ static size_t polled(const struct target *target, struct pollfd *polls, size_t s
 static void stop(struct target *target)
 {
     close(target->fanotify->group);
+    mounts_free(target);
     set_free(&target->fanotify->seen);
     programs_free(target->fanotify->programs);
     free(target->fanotify);
 }
 
 const struct source fanotify = {
-    .name = "fanotify", .kind = OPENS, .start = start, .attach = follow, .polled = polled, .read = read_opens,
-    .ended = ended, .stop = stop,
+    .name = "fanotify", .kind = OPENS, .able = able, .start = start, .attach = follow, .polled = polled, .read = read_opens,
+    .mounted = mounted, .ended = ended, .stop = stop,
 };

@@ -1,4 +1,5 @@
 /* Processes that wait in their gates: found, attached to, and let go once each source has seen the gate's marker. */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,6 +78,28 @@ static pid_t find_gate(pid_t first)
         if (is_gate(pid))
             return pid;
     }
+}
+
+/* Attaches to those that nobody has told of; fanotify tells of each exec of a gate, other sources of none. */
+void seek_gates(struct target *target)
+{
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    char cgroup[sizeof target->cgroup];
+
+    while (processes && (entry = readdir(processes))) {
+        pid_t pid = atoi(entry->d_name);
+        struct attachment *a = target->attachments;
+        if (pid <= 0 || !is_gate(pid) || !read_file(cgroup, sizeof cgroup, "/proc/%d/cgroup", pid)
+            || strncmp(cgroup, target->cgroup, strlen(target->cgroup)))
+            continue;
+        while (a && a->gate && (a->gate != pid || a->state >= RELEASED))
+            a = a->next;
+        if (!a)                                      /* of one whose gate is sought, it may be that */
+            attach(target, pid);
+    }
+    if (processes)
+        closedir(processes);
 }
 
 /* The gate's marker came through the source. */

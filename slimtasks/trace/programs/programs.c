@@ -87,6 +87,24 @@ static const char *inherited(struct programs *programs, pid_t pid)
     return process && !strcmp(process->path, path) ? process->path : "";
 }
 
+/* Every process of the container begins in a gate, or as a child of one that did, and strace is on all of these: but
+ * for the engine's init, and for one that somebody else put there or that was made so that nobody follows. */
+static void check_attached(struct target *target, pid_t pid)
+{
+    char text[4096], exe[4096];
+    bool is_init = pid == target->pid;
+
+    for (struct attachment *a = target->attachments; a; a = a->next)
+        is_init &= a->gate != pid;
+    if (target->sources[LOOKUPS] != &strace || is_init || !read_file(text, sizeof text, "/proc/%d/status", pid))
+        return;
+    const char *state = strstr(text, "\nState:\t"), *tracer = strstr(text, "\nTracerPid:\t");
+    if (!state || !tracer || state[8] == 'Z' || state[8] == 'X' || tracer[12] != '0')
+        return;
+    if (read_link(exe, sizeof exe, "/proc/%d/exe", pid))     /* else it has just ended */
+        incomplete(target, "strace is not attached to a process that runs %s", exe);
+}
+
 /* NULL where the process is not the container's. */
 static struct process *process_of(struct target *target, struct programs *programs, pid_t pid)
 {
@@ -94,6 +112,7 @@ static struct process *process_of(struct target *target, struct programs *progra
 
     if (process || is_foreign(target, pid))
         return process;
+    check_attached(target, pid);
     const char *path = inherited(programs, pid);
     process = &programs->processes[(unsigned)pid % MOST];
     *process = (struct process){pid, path, "", false};

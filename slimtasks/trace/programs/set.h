@@ -59,6 +59,11 @@ static inline const char *set_keep(struct set *set, const char *bytes, size_t le
     return item->bytes;
 }
 
+static inline bool set_has(const struct set *set, const char *bytes, size_t length)
+{
+    return set->size && set_slot(set, bytes, length, set_hash(bytes, length))->bytes;
+}
+
 /* Returns whether the string is new. */
 static inline bool set_add(struct set *set, const char *bytes, size_t length)
 {

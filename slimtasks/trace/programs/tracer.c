@@ -1,12 +1,12 @@
 /* tracer: traces containers from a container of its own that sees the host's processes (--pid=host).
  *
  * Standard input has lines:
- *   backend NAME       once, before all others: which sources to use (auto, strace, fanotify); answered by a frame B
+ *   backend NAME       once, before all others: which sources to use (backend.c); answered by a frame B
  *   trace ID PID STEP  the container whose first process PID waits in its gate; what it does counts for that step
  *   step ID STEP       it counts for this one from when the container is QUIET_MS quiet, or BUSY_MS after the command
  * Standard output is a stream of frames: type (1 byte), 0, ID (2 bytes), length (4 bytes), and that many bytes,
  * fields separated by NUL:
- *   B  (ID 0) the sources that are used and why: "OPENS LOOKUPS WHY"
+ *   B  (ID 0) the sources that are used and why: "OPENS LOOKUPS WHY"; "none none WHY" where they cannot be had
  *   A  a path that was used: STEP PROGRAM SOURCE HOW ERRNO BASE ASKED; PROGRAM and BASE may be empty
  *   S  a line of strace: STEP LINE
  *   N  the step that was begun
@@ -122,14 +122,9 @@ static void commands(void)
 
 static void mounts_changed(struct target *target)
 {
-    char byte;
-
-    if (!target->whole)
-        incomplete(target, "something was mounted or unmounted, and what lies below was not watched");
-    /* Reading is what resets POLLPRI. */
-    lseek(target->mounts, 0, SEEK_SET);
-    while (read(target->mounts, &byte, 1) < 0 && errno == EINTR)
-        ;
+    for (int kind = 0; kind < KINDS; kind++)
+        if (target->sources[kind] && target->sources[kind]->mounted)
+            target->sources[kind]->mounted(target);
 }
 
 /* The container's first process is gone, so all others are; what it did may still be in the queues. */
@@ -146,8 +141,9 @@ static bool is_drained(struct target *target)
 static void finish(struct target *target)
 {
     char text[256];
-    int length = snprintf(text, sizeof text, "events=%lu dropped=%lu lines=%lu marks=%s", target->events,
-                          target->dropped, target->lines, target->whole ? "filesystem" : "mounts");
+    int length = snprintf(text, sizeof text, "events=%lu dropped=%lu lines=%lu volumes=%u unshared=%d marks=%s",
+                          target->events, target->dropped, target->lines, target->volumes, target->unshared,
+                          target->whole ? "filesystem" : "mounts");
 
     report('D', target->id, text, (size_t)length);
     for (int kind = 0; kind < KINDS; kind++)
@@ -176,9 +172,10 @@ static size_t watched(struct pollfd *polls, size_t size)
     size_t n = 0;
     polls[n++] = (struct pollfd){0, POLLIN, 0};
     for (struct target *t = targets; t; t = t->next) {
-        if (n + 2 <= size) {
-            polls[n++] = (struct pollfd){t->gone ? -1 : t->alive, POLLIN, 0};
+        t->at = n + 2 <= size ? n : 0;
+        if (t->at) {
             polls[n++] = (struct pollfd){t->gone ? -1 : t->mounts, POLLPRI, 0};
+            polls[n++] = (struct pollfd){t->gone ? -1 : t->alive, POLLIN, 0};
         }
         for (int kind = 0; kind < KINDS; kind++)
             if (t->sources[kind] && t->sources[kind]->polled)
@@ -206,13 +203,12 @@ static int patience(void)
     return ms;
 }
 
-static void serve(struct target *target)
+/* `mounted`: poll(2) tells of a change once. */
+static void serve(struct target *target, bool mounted)
 {
-    struct pollfd mounts = {target->mounts, POLLPRI, 0};
-
     /* Asked before the queues are read: what comes after the end is certainly nothing. */
     target->gone |= has_ended(target->alive);
-    if (!target->gone && poll(&mounts, 1, 0) > 0)
+    if (mounted && !target->gone)
         mounts_changed(target);
     read_sources(target);
     for (struct attachment *a = target->attachments; a && !target->gone; a = a->next)
@@ -240,7 +236,7 @@ int main(void)
             commands();
         for (struct target *t = targets, *next; t; t = next) {
             next = t->next;
-            serve(t);
+            serve(t, t->at && polls[t->at].revents);
         }
     }
 }

@@ -32,6 +32,7 @@ struct source {
     bool (*start)(struct target *);                  /* begins to watch; false with errno where it cannot */
     bool (*attach)(struct target *, struct attachment *);   /* begins to follow a process that waits in its gate */
     size_t (*polled)(const struct target *, struct pollfd *, size_t);   /* what to wait for; returns how many */
+    void (*mounted)(struct target *);                /* something was mounted or unmounted */
     void (*read)(struct target *);                   /* reports all that was queued when it was called */
     bool (*ended)(struct target *);                  /* after the container: whether the last of it was read and proved */
     void (*stop)(struct target *);                   /* frees what it keeps of the target and its attachments */
@@ -44,20 +45,25 @@ struct target {
     pid_t pid;                                       /* of the container's first process, as the host counts */
     int alive;                                       /* its pidfd: readable once it is gone */
     int mounts;                                      /* its mountinfo: POLLPRI once that changed */
+    size_t at;                                       /* where its mountinfo is in what is polled; 0: nowhere */
     int root;                                        /* its root directory: there as long as we hold it */
     int unwatched;                                   /* errno that says why it is not watched; 0: it is */
     bool gone;
     bool whole;                                      /* the root's file system is marked, not only its mounts */
+    bool unshared;                                   /* a process has a mount namespace of its own; strace.py sees that itself */
+    unsigned volumes;                                /* mounts with files of its own, besides the root */
     char cgroup[512];                                /* first line of /proc/PID/cgroup */
     struct set reasons;
     unsigned long events, dropped, lines;            /* of files opened; those that were not its own; of strace */
     const struct source *sources[KINDS];             /* NULL for none */
     struct attachment *attachments;
+    struct mounts *found_mounts;
     struct fanotify *fanotify;
+    struct inotify *inotify;
     struct repeats *repeats;
 };
 
-extern const struct source fanotify, strace;
+extern const struct source fanotify, inotify, strace;
 extern struct target *targets;
 
 /* frames.c: what is told, and helpers to read /proc */
@@ -70,7 +76,7 @@ size_t read_file(char *buffer, size_t size, const char *format, ...) __attribute
 size_t read_link(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* backend.c: which sources a target gets */
-bool choose(const char *backend);
+bool choose(const char *name);
 void give_sources(struct target *target);
 
 /* gates.c: processes that wait, from their discovery to their release */
@@ -78,9 +84,14 @@ bool has_ended(int alive);
 int watch(struct target *target, pid_t pid);
 bool ended_in_gate(const struct attachment *attachment);
 struct attachment *attach(struct target *target, pid_t gate);
+void seek_gates(struct target *target);
 void advance(struct target *target, struct attachment *attachment);
 void marked(struct target *target, struct attachment *attachment, const struct source *source);
 bool is_gate(pid_t pid);
+
+/* mounts.c: where its files can be reached */
+bool mark_mounts(struct target *target, bool (*mark)(struct target *, const char *path));
+void mounts_free(struct target *target);
 
 /* programs.c: which program a process runs, told by what it executed */
 struct programs *programs_new(void);

@@ -1,0 +1,47 @@
+"""What `trace:` in a spec says, and what becomes of a trace that is not complete."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pipeline_repo import Repo
+
+pytest_plugins = ("engine_images", "pipeline_repo")
+pytestmark = pytest.mark.engine
+
+SPEC = "images/web/image.yaml"
+UNSEEN = "LOOKUPS ARE NOT SEEN: neither what is only looked at, nor what is asked for in vain"
+MOUNTED = "/srv was mounted, and what was opened below it at once was not watched"
+
+
+def test_a_backend_that_sees_no_lookups_says_so(repo: Repo) -> None:
+    repo.append(SPEC, "trace: {backend: fanotify}\n")
+    result = repo.run()
+    assert result.status == 0, result.output
+    assert "; fanotify, LOOKUPS NOT SEEN\n" in result.output
+    assert result.output.count(f"\nweb: {UNSEEN}\n") == 1  # below the table
+    header = json.loads(repo.path("build/web/trace.jsonl").read_text().splitlines()[0])
+    assert header["backend"] == {"opens": "fanotify", "lookups": "none", "why": "the spec says so"}
+    assert repo.report()["web"]["trace"] == {"backend": header["backend"], "complete": True, "unseen": [UNSEEN]}
+    assert repo.report()["ground"]["trace"] == {}
+
+
+def test_an_incomplete_trace_is_no_trace_unless_it_is_allowed(repo: Repo) -> None:
+    repo.replace(
+        "images/web/server", "httpd -f", "mkdir -p /srv\nbusybox mount -o bind /data /srv\nsleep 0.3\nhttpd -f"
+    )
+    repo.append(SPEC, "run: {cap_add: [SYS_ADMIN], volumes: ['data:/data'], stop_grace_period: 5s}\n")
+    repo.replace(SPEC, "run: {stop_grace_period: 5s}\n", "")
+    result = repo.run("web")
+    assert (result.status, result.failed) == (1, ("trace:web",)), result.output
+    assert f"the trace may have missed something: {MOUNTED}\n" in result.output
+    assert "allow-incomplete: true" in result.output
+    assert not repo.path("build/web/trace.jsonl").exists() and not list(repo.path("build/traces").glob("*"))
+    repo.append(SPEC, "trace: {allow-incomplete: true}\n")
+    result = repo.run("web", "report")
+    assert result.status == 0, result.output
+    assert f"\nweb: THE TRACE IS NOT COMPLETE: {MOUNTED}\n" in result.output
+    trace = repo.report()["web"]["trace"]
+    assert (trace["complete"], trace["incomplete"]) == (False, [MOUNTED])
+    assert repo.left_over() == []
