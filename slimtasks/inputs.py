@@ -12,7 +12,7 @@ from slimtasks.job import named_image
 from slimtasks.records import intact, read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
-from slimtasks.spec import Image
+from slimtasks.spec import Image, Step
 from slimtasks.spec.context import Context
 from slimtasks.spec.host_files import add_files, client_images, workload_files
 from slimtasks.spec.names import tagged
@@ -78,9 +78,15 @@ def final_base_images(image: Image) -> Names:
     return _named(image, {image.final.base})
 
 
-def step_images(image: Image) -> Names:
+def step_images(image: Image, steps: Iterable[Step]) -> Names:
     """The declared images that `client` steps run."""
-    return _named(image, client_images((*image.workload, *image.checks)))
+    return _named(image, client_images(steps))
+
+
+def foreign_clients(image: Image, session: Session) -> list[ForeignImage]:
+    """The checks for the images of the workload's `client` steps that are not of this repo."""
+    wanted = sorted(client_images(image.workload))
+    return [check for written in wanted for check in foreign(image, session, written)]
 
 
 def tracer_images(session: Session) -> Names:
@@ -88,9 +94,9 @@ def tracer_images(session: Session) -> Names:
     return frozenset({TRACER} & set(session.by_name))
 
 
-def workload_inputs(image: Image) -> list[Path]:
-    """The files that the workload reads; less what has no content of its own, as a link that leads nowhere."""
-    return [path for path in workload_files(image) if path.is_file()]
+def workload_inputs(image: Image, steps: Iterable[Step]) -> list[Path]:
+    """The files that the steps read; less what has no content of its own, as a link that leads nowhere."""
+    return [path for path in workload_files(image, steps) if path.is_file()]
 
 
 def added_files(image: Image, *, retrace: bool | None = None) -> list[Path]:

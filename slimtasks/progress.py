@@ -121,5 +121,5 @@ class Reporter:
 
 
 def _title(task: Task) -> str:
-    stage, _, name = task.name.partition(":")
+    stage, _, name = task.name.removeprefix("_").partition(":")
     return f"{name:18} {stage:{_STAGE_WIDTH}}" if name else f"{stage:18} {'':{_STAGE_WIDTH}}"

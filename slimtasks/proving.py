@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from slimtasks.additions import as_tar
+from slimtasks.errors import EngineError
 from slimtasks.job import Job
 from slimtasks.spec import Step
 from slimtasks.spec.host_files import client_images
@@ -41,3 +42,21 @@ def declared_clients(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
     """The declared images that `client` steps run, as the spec writes them, to their ids."""
     wanted = client_images(steps)
     return {written: job.built(name) for written, name in job.image.references if written in wanted}
+
+
+def client_ids(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
+    """The ids of all images that `client` steps run, less the fat one; '' of one that cannot be had.
+
+    One that the engine lacks is pulled now, so that the id does not change when a step needs it.
+    """
+    declared = declared_clients(job, steps)
+    foreign = client_images(steps) - declared.keys() - {""}
+    return {**declared, **{reference: _foreign_id(job, reference) for reference in foreign}}
+
+
+def _foreign_id(job: Job, reference: str) -> str:
+    found = job.engine.inspect_image(reference)
+    try:
+        return str(found["Id"]) if found else job.engine.pull(reference)
+    except EngineError:
+        return ""  # the step that needs it tells

@@ -17,7 +17,7 @@ from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
 from slimtasks.spec.context import build_context
-from slimtasks.spec.host_files import add_files, workload_files
+from slimtasks.spec.host_files import add_files, trace_lock, workload_files
 from slimtasks.trace.tracer_image import sources_digest
 
 Task = dict[str, Any]
@@ -41,6 +41,8 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     chain = list(_CHAINS[image.kind](image, session))
     names = [f"{task['basename']}:{task['name']}" for task in chain]
     yield from map(dict, chain)  # doit takes them apart
+    if is_traced(image):
+        yield _lock_task(image, session)
     yield {
         "basename": image.name,
         "actions": None,
@@ -48,6 +50,11 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
         "task_dep": names,
         "clean": [(clean_stage, [image, [Path(path) for task in chain for path in task["targets"]], session])],
     }
+
+
+def is_traced(image: Image) -> bool:
+    """Whether it has a trace, which can be locked."""
+    return image.kind == "slim" and not image.source.stdout
 
 
 def report_task(session: Session) -> Task:
@@ -86,7 +93,7 @@ def _build_chain(image: Image, session: Session) -> Iterator[Task]:
 def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
     files = session.workspace.image(image.name)
     yield _fat_task(image, session)
-    if not image.source.stdout:
+    if is_traced(image):
         yield _trace_task(image, session)
     base = inputs.final_base_images(image)
     foreign_base = inputs.foreign(image, session, image.final.base)
@@ -150,37 +157,62 @@ def _fat_task(image: Image, session: Session) -> Task:
 
 
 def _trace_task(image: Image, session: Session) -> Task:
-    files = session.workspace.image(image.name)
+    """With a lock nothing is started, so that no other image is needed."""
+    files, lock = session.workspace.image(image.name), trace_lock(image)
+    locked = lock.is_file()
     return _task(
         "trace",
         image,
         session,
-        depends=[files.fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image)],
-        uses=inputs.step_images(image) | inputs.tracer_images(session),
+        depends=[*_traced_files(image, session), *([files.inventory, files.packages, lock] if locked else [])],
+        uses=frozenset() if locked else _traced_images(image, session),
         targets=[files.trace],
         settings=[
+            locked,
             [image.run, image.workload, image.trace, image.add, sources_digest()],
             inputs.marks(path for path, _ in add_files(image, retrace=True)),
-            inputs.marks(workload_files(image)),
+            inputs.marks(workload_files(image, image.workload)),
         ],
+        checks=[] if locked else inputs.foreign_clients(image, session),
     )
+
+
+def _lock_task(image: Image, session: Session) -> Task:
+    """What `doit lock NAME` runs, and no other command: hence the name, which doit shows nobody."""
+    return {
+        "basename": "_lock",
+        "name": image.name,
+        "file_dep": sorted({str(path) for path in _traced_files(image, session)}),
+        "task_dep": [f"verify:{name}" for name in sorted(_traced_images(image, session))],
+        "uptodate": [False],
+        "actions": [(run_stage, ["lock", image, session])],
+    }
+
+
+def _traced_files(image: Image, session: Session) -> list[Path]:
+    fat = session.workspace.image(image.name).fat
+    return [fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image, image.workload)]
+
+
+def _traced_images(image: Image, session: Session) -> inputs.Names:
+    return inputs.step_images(image, image.workload) | inputs.tracer_images(session)
 
 
 def _verify_task(image: Image, session: Session) -> Task:
     """Every image has one: it is what gives the tags, even where there is no workload."""
     files = session.workspace.image(image.name)
     result = result_file(session.workspace, image)
-    slim = image.kind == "slim"
+    slim, steps = image.kind == "slim", (*image.workload, *image.checks)
     return _task(
         "verify",
         image,
         session,
-        depends=[result, *inputs.workload_inputs(image), *([files.fat] if slim else [])],
-        uses=inputs.step_images(image) | (inputs.tracer_images(session) if slim else frozenset()),
+        depends=[result, *inputs.workload_inputs(image, steps), *([files.fat] if slim else [])],
+        uses=inputs.step_images(image, steps) | (inputs.tracer_images(session) if slim else frozenset()),
         targets=[files.verify],
         settings=[
             [image.run, image.workload, image.checks, image.trace.timeout, image.tags],
-            inputs.marks(workload_files(image)),
+            inputs.marks(workload_files(image, steps)),
         ],
         checks=[inputs.tags_there(session, image, result)],
     )

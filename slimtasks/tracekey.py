@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slimtasks.fingerprint import digest_of, digest_of_file
 from slimtasks.job import Job
-from slimtasks.proving import declared_clients
+from slimtasks.proving import client_ids
 from slimtasks.records import Fat
-from slimtasks.spec import Run
-from slimtasks.spec.host_files import add_files, workload_files
+from slimtasks.spec import Image
+from slimtasks.spec.host_files import add_files, host_files, mounted_files
+from slimtasks.spec.run import Volume
+from slimtasks.spec.steps import Oneshot, Step
 from slimtasks.trace.tracer_image import sources_digest
 
 _RUNNING = (
@@ -29,34 +31,58 @@ _RUNNING = (
 )
 
 
-def trace_key(job: Job, fat: Fat) -> str:
-    """A digest of the fat tree, the config that matters when running, the workload and all that it reads.
+def trace_key(inputs: Mapping[str, str]) -> str:
+    """Names what `trace_inputs` tells."""
+    return digest_of(sorted(inputs.items()))
 
-    Never of a path of this machine, nor of the value of a variable taken from the caller.
+
+def trace_inputs(job: Job, fat: Fat) -> dict[str, str]:
+    """All that decides what a traced run uses: name to digest.
+
+    Never a path of this machine, nor the value of a variable taken from the caller.
     """
     image = job.image
     config = fat.config.get("config") or {}
-    retraced = [(target, _file(path)) for path, target in add_files(image, retrace=True)]
-    others = [target for _, target in add_files(image, retrace=False)]
-    clients = sorted(declared_clients(job, image.workload).items())
-    return digest_of(
-        fat.tree_digest,
-        {name: config.get(name) for name in _RUNNING},
-        fat.config.get("architecture"),
-        [_run(image.run), image.workload, image.trace],
-        [retraced, others, clients, _contents(workload_files(image))],
-        sources_digest(),
-    )
+    return {
+        "image": fat.tree_digest,
+        "config": digest_of({name: config.get(name) for name in _RUNNING}),
+        "architecture": digest_of(fat.config.get("architecture"), fat.config.get("variant")),
+        "clients": digest_of(sorted(client_ids(job, image.workload).items())),
+        "backends": sources_digest(),
+        **spec_inputs(image),
+    }
 
 
-def _run(run: Run) -> tuple[Any, ...]:
-    """The run settings less the places on this machine that its volumes and env files come from."""
-    mounts = [(volume.target, volume.type, volume.read_only) for volume in run.volumes]
-    return replace(run, volumes=(), env_file=()), mounts
+def spec_inputs(image: Image) -> dict[str, str]:
+    """What of it the spec says, with the files that it names."""
+    run = image.run
+    return {
+        "add": digest_of(
+            [(target, _file(path)) for path, target in add_files(image, retrace=True)],
+            [add.target for add in image.add if not add.retrace],
+        ),
+        "run": digest_of(
+            replace(run, volumes=_placeless(run.volumes), env_file=()), [_file(path) for path in run.env_file]
+        ),
+        "workload": digest_of([_step(step) for step in image.workload], _named(host_files(image, image.workload))),
+        "volumes": digest_of(_named(mounted_files(image, image.workload))),
+        "trace": digest_of(image.trace),
+    }
 
 
-def _contents(paths: Iterable[Path]) -> list[Any]:
-    return [_file(path) for path in paths]
+def _placeless(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
+    """The volumes less the place on this machine that a folder of the repo has: its content is looked at elsewhere."""
+    return tuple(replace(volume, source="") if volume.relative else volume for volume in volumes)
+
+
+def _step(step: Step) -> Step:
+    if not isinstance(step.action, Oneshot):
+        return step
+    return replace(step, action=replace(step.action, volumes=_placeless(step.action.volumes)))
+
+
+def _named(files: Iterable[tuple[Path, str]]) -> list[Any]:
+    return [(name, _file(path)) for path, name in files]
 
 
 def _file(path: Path) -> tuple[str, str, bool]:

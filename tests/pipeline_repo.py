@@ -58,7 +58,7 @@ trap 'exit 0' TERM
 httpd -f -p 80 -h /www -c /etc/httpd.conf &
 wait
 """
-_DONE = re.compile(rf"^(\S+) +({'|'.join(STAGES)}) +(?:[0-9.]+ s|(FAILED))", re.MULTILINE)
+_DONE = re.compile(rf"^(\S+) +({'|'.join((*STAGES, 'lock'))}) +(?:[0-9.]+ s|(FAILED))", re.MULTILINE)
 
 
 @pytest.fixture(scope="session")

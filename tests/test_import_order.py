@@ -18,11 +18,12 @@ ROWS = (
     "packages ldso workload job session costs fatfiles additions",
     "selection squash trace proving inventories",
     "sources tracekey",
-    "assembly",
+    "assembly tracestore lockfile",
     "stages inputs cleaning",
     "actions",
     "tasks runner",
-    "dodo commands",
+    "dodo",
+    "commands",
 )
 ONLY_IN = {"docker": "engine", "requests": "engine", "urllib3": "engine", "subprocess": "process"}
 

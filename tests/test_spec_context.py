@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from slimtasks.spec import Image, load
+from slimtasks.spec import Image, Step, load
 from slimtasks.spec.context import IgnoreRules, build_context
-from slimtasks.spec.host_files import add_files, workload_files
+from slimtasks.spec.host_files import add_files, mounted_files, workload_files
 
 
 def image(root: Path, files: str, spec: str = "from: {dockerfile: Dockerfile}\n", **texts: str) -> Image:
@@ -30,8 +30,8 @@ def names(image: Image) -> str:
     return " ".join(name for name, _ in build_context(image).files)
 
 
-def test_the_spec_is_never_sent(tmp_path: Path) -> None:
-    app = image(tmp_path, "Dockerfile b/image.yaml b/c a")
+def test_spec_and_lock_are_never_sent(tmp_path: Path) -> None:
+    app = image(tmp_path, "Dockerfile b/image.yaml b/c a trace.lock.jsonl")
     assert names(app) == "Dockerfile a b/c b/image.yaml"
     assert dict(build_context(app).files)["b/c"] == tmp_path / "images/app/b/c"
 
@@ -120,14 +120,13 @@ checks:
 """
     app = image(tmp_path, "e.env data/a data/b/c smoke.sh one check.py", spec)
     folder = tmp_path / "images/app"
-    assert [path.relative_to(folder).as_posix() for path in workload_files(app)] == [
-        "check.py",
-        "data/a",
-        "data/b/c",
-        "e.env",
-        "one",
-        "smoke.sh",
-    ]
+
+    def files(steps: tuple[Step, ...]) -> list[str]:
+        return [path.relative_to(folder).as_posix() for path in workload_files(app, steps)]
+
+    assert files(app.workload) == ["data/a", "data/b/c", "e.env", "one", "smoke.sh"]
+    assert files(app.checks) == ["check.py", "data/a", "data/b/c", "e.env"]
+    assert [name for _, name in mounted_files(app, app.workload)] == ["/d/a", "/d/b/c", "/o"]
 
 
 def test_added_files(tmp_path: Path) -> None:

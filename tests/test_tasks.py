@@ -78,6 +78,26 @@ def test_only_what_is_added_with_retrace_is_traced_again(session: Session, tmp_p
     assert "images/app/page.html" in inputs(tasks["layers:app"], tmp_path)
 
 
+def test_a_lock_is_read_instead_of_starting_anything(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "images/app/image.yaml").write_text(APP + "  - client: {image: my/base, command: [x]}\n")
+    before, lock = graph(again(session)), tmp_path / "images/app/trace.lock.jsonl"
+    lock.write_text("")
+    after = graph(again(session))
+    assert before["trace:app"]["task_dep"] == before["_lock:app"]["task_dep"] == ["verify:ground"]
+    assert after["trace:app"]["task_dep"] == []
+    more = {"build/app/inventory.jsonl", "build/app/packages.jsonl", "images/app/trace.lock.jsonl"}
+    less = {"build/ground/base.json"}
+    assert set(inputs(after["trace:app"], tmp_path)) == set(inputs(before["trace:app"], tmp_path)) - less | more
+    assert inputs(after["fat:app"], tmp_path) == inputs(before["fat:app"], tmp_path)
+    assert after["_lock:app"]["file_dep"] == before["_lock:app"]["file_dep"]
+
+
+def test_only_what_is_traced_can_be_locked(session: Session, tmp_path: Path) -> None:
+    assert [name for name in graph(session) if name.startswith("_")] == ["_lock:app"]
+    (tmp_path / "images/app/image.yaml").write_text("from: {image: x, stdout: [y]}\n")
+    assert [name for name in graph(again(session)) if name.startswith("_")] == []
+
+
 def test_no_task_of_an_image_reads_another_images_files_unless_its_spec_names_it(
     session: Session, tmp_path: Path
 ) -> None:
@@ -104,7 +124,7 @@ def test_the_report_waits_for_nothing(session: Session) -> None:
 
 def test_a_comment_above_a_rule_is_no_change(session: Session, tmp_path: Path) -> None:
     def settings() -> list[str]:
-        return [task["uptodate"][0].config for task in graph(session).values() if task.get("file_dep")]
+        return [task["uptodate"][0].config for task in graph(session).values() if task.get("targets")]
 
     before = settings()
     path = tmp_path / "images/app/image.yaml"
@@ -169,7 +189,7 @@ def test_a_target_of_another_length_is_made_anew(tmp_path: Path) -> None:
 
 def test_a_new_version_makes_again_only_what_is_cheap(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     def all_settings() -> dict[str, str]:
-        return {name: task["uptodate"][0].config for name, task in graph(session).items() if task["actions"]}
+        return {name: task["uptodate"][0].config for name, task in graph(session).items() if task.get("targets")}
 
     before = all_settings()
     monkeypatch.setattr(tasks, "_code", lambda: "other")

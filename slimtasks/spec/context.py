@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimtasks.spec.model import Image
-from slimtasks.spec.sources import SPEC_NAMES
+from slimtasks.spec.sources import LOCK_NAME, SPEC_NAMES
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Context:
 def build_context(image: Image) -> Context:
     """The context of the image's Dockerfile; nothing where it is not built from one.
 
-    The image's own spec is never sent; its Dockerfile always is, under `dockerfile_name`.
+    The image's own spec and lock are never sent; its Dockerfile always is, under `dockerfile_name`.
     """
     context, dockerfile = image.source.context, image.source.dockerfile
     if context is None or dockerfile is None:
         return Context()
-    specs = {image.folder / name for name in SPEC_NAMES}
+    ours = {image.folder / name for name in (*SPEC_NAMES, LOCK_NAME)}
     files: dict[str, Path] = {}
     folders: dict[str, Path] = {}
     for name, path, is_folder in _walk(context, dockerfile):
-        if path not in specs:
+        if path not in ours:
             (folders if is_folder else files)[name] = path
     files[dockerfile_name(context, dockerfile)] = dockerfile
     return Context(tuple(sorted(files.items())), tuple(sorted(folders.items())))

@@ -7,24 +7,37 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from slimtasks.spec.model import Image
+from slimtasks.spec.sources import LOCK_NAME
 from slimtasks.spec.steps import Client, Host, Oneshot, Step
 
 
-def workload_files(image: Image) -> tuple[Path, ...]:
-    """Host scripts, env files, and all files below relative bind mounts, sorted.
+def trace_lock(image: Image) -> Path:
+    """Where its trace is locked, if it is."""
+    return image.folder / LOCK_NAME
 
-    Of a host step, every word that names a file below the image's folder counts.
-    """
-    volumes = list(image.run.volumes)
-    files: set[Path] = set(image.run.env_file)
-    for step in (*image.workload, *image.checks):
-        if isinstance(step.action, Oneshot):
-            volumes += step.action.volumes
-        files.update(_host_files(step, image.folder))
-    for volume in volumes:
-        if volume.type == "bind" and volume.relative:
-            files.update(files_below(Path(volume.source)))
-    return tuple(sorted(files))
+
+def workload_files(image: Image, steps: Iterable[Step]) -> tuple[Path, ...]:
+    """Host scripts, env files, and all files below relative bind mounts, sorted."""
+    steps = tuple(steps)
+    named = (*host_files(image, steps), *mounted_files(image, steps))
+    return tuple(sorted({*image.run.env_file, *(path for path, _ in named)}))
+
+
+def host_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:
+    """(file, word) of what host steps run or read: every word that names a file below the image's folder."""
+    return tuple(found for step in steps for found in _host_files(step, image.folder))
+
+
+def mounted_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:
+    """(file or symlink, path in the container) of what the folders and files of the repo bring that are mounted."""
+    more = (step.action.volumes for step in steps if isinstance(step.action, Oneshot))
+    volumes = (*image.run.volumes, *(volume for volumes in more for volume in volumes))
+    return tuple(
+        found
+        for volume in volumes
+        if volume.type == "bind" and volume.relative
+        for found in _inside(Path(volume.source), volume.target)
+    )
 
 
 def add_files(image: Image, *, retrace: bool | None = None) -> tuple[tuple[Path, str], ...]:
@@ -35,9 +48,7 @@ def add_files(image: Image, *, retrace: bool | None = None) -> tuple[tuple[Path,
     result: list[tuple[Path, str]] = []
     for add in image.add:
         if retrace is None or add.retrace == retrace:
-            for path in files_below(add.source):
-                inside = path.relative_to(add.source).as_posix()
-                result.append((path, add.target if inside == "." else f"{add.target.rstrip('/')}/{inside}"))
+            result += _inside(add.source, add.target)
     return tuple(result)
 
 
@@ -58,9 +69,16 @@ def files_below(path: Path) -> Iterator[Path]:
             yield Path(folder, name)
 
 
-def _host_files(step: Step, folder: Path) -> Iterator[Path]:
+def _inside(source: Path, target: str) -> Iterator[tuple[Path, str]]:
+    """Each file below `source`, and its path where `target` stands for that."""
+    for path in files_below(source):
+        inside = path.relative_to(source).as_posix()
+        yield path, target if inside == "." else f"{target.rstrip('/')}/{inside}"
+
+
+def _host_files(step: Step, folder: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(step.action, Host):
         for word in step.action.command:
             path = folder / word
             if not word.startswith("/") and path.is_file():
-                yield Path(os.path.normpath(path))
+                yield Path(os.path.normpath(path)), word

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SPEC_NAMES = ("image.yaml", "image.toml")
+LOCK_NAME = "trace.lock.jsonl"  # beside them, where there is one
 
 Stamp = tuple[int, ...]
 

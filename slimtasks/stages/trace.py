@@ -2,83 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 
-from slimtasks import fatfiles
-from slimtasks.errors import WorkloadError
 from slimtasks.job import Job
-from slimtasks.proving import teller, workload_on
-from slimtasks.records import Fat, has_all_lines, whole_file
-from slimtasks.rootfs import Tree
-from slimtasks.sources.tracer import tracer_id
-from slimtasks.trace.file import Trace, read_trace, write_trace
-from slimtasks.trace.launcher import TracedLauncher
-from slimtasks.trace.recording import Backend, Recording
-from slimtasks.trace.sidecar import Sidecar
-from slimtasks.trace.summary import accesses, programs
-from slimtasks.tracekey import trace_key
-from slimtasks.workload.report import step_title
-from slimtasks.workload.runner import run_workload
+from slimtasks.lockfile import locked_trace
+from slimtasks.spec.host_files import trace_lock
+from slimtasks.trace.file import Trace, write_trace
+from slimtasks.tracestore import own_trace
 
 
 def run(job: Job) -> str:
-    """Writes trace.jsonl: the store's, where the same was traced before."""
-    fat = fatfiles.fat(job.files)
-    key = trace_key(job, fat)
-    stored = job.workspace.trace_store / f"{key}.jsonl"
-    known = stored.exists() and has_all_lines(stored)
-    if not known:
-        if not job.image.workload:
-            job.say("NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED")
-        write_trace(stored, _trace(job, fat, key))
-    with stored.open("rb") as source, whole_file(job.files.trace) as target:
-        shutil.copyfileobj(source, target)
-    trace = read_trace(stored)
+    """Writes trace.jsonl: the lock's where there is one, the store's where the same was traced before."""
+    lock = trace_lock(job.image)
+    if lock.is_file():
+        trace, changes = locked_trace(job)
+        origin = "; ".join(filter(None, (f"from {lock.name}", changes)))
+    else:
+        trace, known = own_trace(job)
+        origin = f"{_sources(trace)}{' (traced before)' if known else ''}"
+    write_trace(job.files.trace, trace)
     for note in trace.notes:
         job.say(note)
     counts = Counter(access.how for access in trace.accesses)
-    found = ", ".join(f"{count} {how}" for how, count in counts.most_common(6))
-    return f"{found}; {_sources(trace)}{' (traced before)' if known else ''}"
+    return f"{', '.join(f'{count} {how}' for how, count in counts.most_common(6))}; {origin}"
 
 
 def _sources(trace: Trace) -> str:
     backend = trace.header["backend"]
     lookups = "LOOKUPS NOT SEEN" if backend["lookups"] == "none" else backend["lookups"]
     return f"{backend['opens']}, {lookups}{'' if trace.header['complete'] else ', NOT COMPLETE'}"
-
-
-def _trace(job: Job, fat: Fat, key: str) -> Trace:
-    recording, backend = _record(job, fat)
-    tree = Tree(fatfiles.inventory(job.files))
-    header = {
-        "architecture": fat.config.get("architecture"),
-        "backend": {"opens": backend.opens, "lookups": backend.lookups, "why": backend.why},
-        "complete": not recording.incomplete,
-        "fat": fat.tree_digest,
-        "kernel": job.engine.info.kernel,
-        "key": key,
-        "steps": ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)],
-    }
-    lacking = {"incomplete": list(recording.incomplete), "unseen": list(backend.unseen)}
-    header.update({name: texts for name, texts in lacking.items() if texts})
-    uses = recording.uses
-    return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
-
-
-def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
-    tracer, how = tracer_id(job), job.image.trace
-    with Sidecar(job.engine, tracer, how.backend, allow_incomplete=how.allow_incomplete) as sidecar:
-        launcher = TracedLauncher(job.engine, sidecar)
-        workload = workload_on(job, fat.id, job.image.workload, fat_id=fat.id, tracer=tracer, customised=False)
-        try:
-            run_workload(job.engine, launcher, workload, teller(job))
-        except WorkloadError as error:
-            if not error.step:  # nothing ran
-                raise WorkloadError(f"{job.image.name}: {error.what}", error.hint) from error
-            raise WorkloadError(
-                f"the workload fails on the fat image already, so there is nothing to trace\n{error.what}",
-                error.hint or "make it pass on the image that you build first",
-                step=error.step,
-            ) from error
-        return launcher.finish(), sidecar.backend

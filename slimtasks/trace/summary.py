@@ -66,8 +66,13 @@ class _Programs:
         return final.path if final else path
 
 
+def reached(path: str, how: str, tree: Tree) -> ImagePath:
+    """Where symlinks lead that way of using the path; empty where they lead to no other one."""
+    resolved = tree.walk(path, follow_last=how not in _NOT_FOLLOWED).resolved
+    return resolved if resolved != path else ImagePath("")
+
+
 def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree: Tree) -> Access:
-    reached = tree.walk(path, follow_last=how not in _NOT_FOLLOWED).resolved
     return Access(
         ImagePath(path),
         how,
@@ -75,7 +80,7 @@ def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree:
         steps=tuple(sorted({use.step for use in uses})),
         sources=tuple(sorted({use.source for use in uses})),
         asked=tuple(sorted({use.asked for use in uses if use.asked and _is_other(use.asked, path)})),
-        reached=reached if reached != path else ImagePath(""),
+        reached=reached(path, how, tree),
     )
 
 

@@ -1,0 +1,68 @@
+"""An image's own trace: recorded once for the same inputs, and kept in a store by the key that they have."""
+
+from __future__ import annotations
+
+from slimtasks import fatfiles
+from slimtasks.errors import WorkloadError
+from slimtasks.job import Job
+from slimtasks.proving import teller, workload_on
+from slimtasks.records import Fat, has_all_lines
+from slimtasks.rootfs import Tree
+from slimtasks.sources.tracer import tracer_id
+from slimtasks.trace.file import Trace, read_trace, write_trace
+from slimtasks.trace.launcher import TracedLauncher
+from slimtasks.trace.recording import Backend, Recording
+from slimtasks.trace.sidecar import Sidecar
+from slimtasks.trace.summary import accesses, programs
+from slimtasks.tracekey import trace_inputs, trace_key
+from slimtasks.workload.report import step_title
+from slimtasks.workload.runner import run_workload
+
+
+def own_trace(job: Job) -> tuple[Trace, bool]:
+    """The trace, and whether the store had it."""
+    fat = fatfiles.fat(job.files)
+    inputs = trace_inputs(job, fat)
+    key = trace_key(inputs)
+    stored = job.workspace.trace_store / f"{key}.jsonl"
+    known = stored.exists() and has_all_lines(stored)
+    if not known:
+        if not job.image.workload:
+            job.say("NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED")
+        write_trace(stored, _traced(job, fat, {"inputs": inputs, "key": key}))
+    return read_trace(stored), known
+
+
+def _traced(job: Job, fat: Fat, header: dict[str, object]) -> Trace:
+    recording, backend = _record(job, fat)
+    tree = Tree(fatfiles.inventory(job.files))
+    header |= {
+        "architecture": fat.config.get("architecture"),
+        "backend": {"opens": backend.opens, "lookups": backend.lookups, "why": backend.why},
+        "complete": not recording.incomplete,
+        "fat": fat.tree_digest,
+        "kernel": job.engine.info.kernel,
+        "steps": ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)],
+    }
+    lacking = {"incomplete": list(recording.incomplete), "unseen": list(backend.unseen)}
+    header |= {name: texts for name, texts in lacking.items() if texts}
+    uses = recording.uses
+    return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
+
+
+def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
+    tracer, how = tracer_id(job), job.image.trace
+    with Sidecar(job.engine, tracer, how.backend, allow_incomplete=how.allow_incomplete) as sidecar:
+        launcher = TracedLauncher(job.engine, sidecar)
+        workload = workload_on(job, fat.id, job.image.workload, fat_id=fat.id, tracer=tracer, customised=False)
+        try:
+            run_workload(job.engine, launcher, workload, teller(job))
+        except WorkloadError as error:
+            if not error.step:  # nothing ran
+                raise WorkloadError(f"{job.image.name}: {error.what}", error.hint) from error
+            raise WorkloadError(
+                f"the workload fails on the fat image already, so there is nothing to trace\n{error.what}",
+                error.hint or "make it pass on the image that you build first",
+                step=error.step,
+            ) from error
+        return launcher.finish(), sidecar.backend
