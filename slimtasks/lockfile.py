@@ -11,11 +11,11 @@ from slimtasks.job import Job
 from slimtasks.records import Fat
 from slimtasks.spec.host_files import trace_lock
 from slimtasks.trace.file import Trace, write_trace
-from slimtasks.trace.given import Given, read_given
+from slimtasks.trace.given import Given, need_complete, read_given
 from slimtasks.trace.lock import Contents, Fit, Locked, explained, fit, locked, noted
 from slimtasks.tracekey import spec_inputs
 
-_KEPT = ("architecture", "backend", "complete", "fat", "incomplete", "inputs", "kernel", "steps")  # of the header
+_OF_HEADER = ("architecture", "backend", "complete", "fat", "incomplete", "inputs", "kernel", "steps", "unseen")
 
 
 def name_of(job: Job) -> str:
@@ -26,7 +26,7 @@ def name_of(job: Job) -> str:
 def write_lock(job: Job, trace: Trace) -> tuple[Locked, ...]:
     """Writes the lock of the image's own trace."""
     lines = locked(trace.accesses, _contents(job))
-    header = {name: trace.header[name] for name in _KEPT if name in trace.header}
+    header = {name: trace.header[name] for name in _OF_HEADER if name in trace.header}
     write_trace(trace_lock(job.image), Trace(header, lines, trace.programs))
     return lines
 
@@ -36,11 +36,12 @@ def locked_trace(job: Job) -> tuple[Trace, str]:
     image, name = job.image, name_of(job)
     given = Given(trace_lock(image), name, f"`doit lock {image.name}` writes it anew")
     header, lines, programs = read_given(given, Locked)
+    need_complete(given, header, allowed=image.trace.allow_incomplete)
     contents, fat = _contents(job), fatfiles.fat(job.files)
     found = fit(lines, contents)
     if found.misfits:
         raise _does_not_fit(job, header, fat, found, contents)
-    kept = {key: header[key] for key in _KEPT if key in header} | {"fat": fat.tree_digest}
+    kept = {key: header[key] for key in _OF_HEADER if key in header} | {"fat": fat.tree_digest}
     return Trace(kept, found.accesses, programs), _since(job, header, found)
 
 

@@ -67,7 +67,7 @@ def test_a_lock_from_the_first_trace_to_the_day_it_does_not_fit(repo: Repo) -> N
     build_again(repo, 1)
     result = repo.run("web")
     assert result.status == 0, result.output
-    assert "; from trace.lock.jsonl; changed since: no package (1 file)" in result.output
+    assert ", from trace.lock.jsonl; changed since: no package (1 file)" in result.output
     assert repo.path(LOCK).read_bytes() == lock
 
     # another workload: told, and left to the user
@@ -100,7 +100,9 @@ def test_a_lock_that_was_edited(repo: Repo) -> None:
     repo.write(LOCK, "".join([head, "<<<<<<< HEAD\n", *lines]))
     result = repo.run("trace:web")
     assert (result.status, result.failed) == (1, ("trace:web",))
-    assert f"{LOCK}:2: found '<<<<<<< HEAD'; allowed: a JSON object\n      -> `doit lock web` writes it" in result.output
+    assert (
+        f"{LOCK}:2: found '<<<<<<< HEAD'; allowed: a JSON object\n      -> `doit lock web` writes it" in result.output
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from small_trees import accesses, entries
 from slimtasks.errors import SlimError
 from slimtasks.records import Access, ImagePath, Package
 from slimtasks.trace.file import Trace, write_trace
-from slimtasks.trace.given import Given, read_given
+from slimtasks.trace.given import Given, need_complete, read_given
 from slimtasks.trace.lock import Contents, Fit, Locked, explained, fit, locked, noted
 from slimtasks.trace.summary import reached
 
@@ -68,7 +68,7 @@ def misfits(found: Fit) -> list[str]:
 
 
 def test_what_a_lock_holds() -> None:
-    lines = {(line.path, line.how): (line.type, line.package, line.version, line.digest) for line in LOCK}
+    lines = {(str(line.path), line.how): (line.type, line.package, line.version, line.digest) for line in LOCK}
     assert {path: held for (path, how), held in lines.items() if how == "exec"} == {
         "/bin/python3": ("file", "deb/python3.11-minimal", "3.11.2", "a"),
         "/usr/bin/python3.11": ("file", "deb/python3.11-minimal", "3.11.2", "a"),
@@ -150,10 +150,10 @@ def test_a_lock_comes_back_as_it_was(tmp_path: Path) -> None:
 
 LINE = '{"how":"read","path":"/etc/passwd"}'
 HEAD = '{"complete":true,"fat":"sha256:1","lines":1,"steps":["start"],"version":2}'
-WRONG = {
+WRONG: dict[str, tuple[str | bytes, str]] = {
     "nothing": (b"", "1: the file is empty"),
     "no JSON": (f"{HEAD}\n<<<<<<< HEAD\n", "2: found '<<<<<<< HEAD'; allowed: a JSON object"),
-    "cut off": (f"{HEAD}\n{LINE[:20]}", "2: found '{\"how\":\"read\",\"path\"'; allowed: a JSON object"),
+    "cut off": (f"{HEAD}\n{LINE[:20]}", '2: found \'{"how":"read","path"\'; allowed: a JSON object'),
     "no object": (f"{HEAD}\n[1]\n", "2: found [1]; allowed: a JSON object"),
     "too deep": (f"{HEAD}\n{'[' * 100_000}\n", "2: found '["),
     "not UTF-8": (f"{HEAD}\n".encode() + b'{"path":"/\xff"}\n', "2: found the byte 0xff, which is not UTF-8"),
@@ -165,7 +165,7 @@ WRONG = {
     "no path": (f'{HEAD}\n{{"how":"read"}}\n', "2: path is missing; needed: path, how"),
     "a way": (f'{HEAD}\n{{"how":"opened","path":"/x"}}\n', "2: how: found 'opened'; allowed: access, bind, create,"),
     "a step": (f'{HEAD}\n{{"how":"read","path":"/x","steps":[1]}}\n', "2: steps: found 1; allowed: 0 to 0, which the"),
-    "steps": (f'{HEAD}\n{{"how":"read","path":"/x","steps":["a"]}}\n', "2: steps: found [\"a\"]; allowed: a list of"),
+    "steps": (f'{HEAD}\n{{"how":"read","path":"/x","steps":["a"]}}\n', '2: steps: found ["a"]; allowed: a list of'),
     "a complete": (HEAD.replace("true", '"yes"'), "1: complete: found 'yes'; allowed: true or false"),
 }
 OUT = "; allowed: an absolute path of at most 4095 bytes, without NUL, that '..' does not lead out of the root"
@@ -201,6 +201,14 @@ def message_for(tmp_path: Path, content: str | bytes) -> str:
         read_given(Given(path, "images/x/t.jsonl", "what to do"), Locked)
     assert error.value.hint == "what to do" and len(error.value.what) < 300
     return error.value.what
+
+
+def test_an_incomplete_trace_is_refused_unless_allowed(tmp_path: Path) -> None:
+    given = Given(tmp_path / "t.jsonl", "t.jsonl", "")
+    header = {"complete": False, "incomplete": ["the queue overflowed"]}
+    need_complete(given, header, allowed=True)
+    with pytest.raises(SlimError, match=r"^t\.jsonl:1: the trace is not complete \(the queue overflowed\), and `trace"):
+        need_complete(given, header, allowed=False)
 
 
 def test_dots_that_stay_inside_are_no_mistake(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def run(job: Job) -> str:
     lock = trace_lock(job.image)
     if lock.is_file():
         trace, changes = locked_trace(job)
-        origin = "; ".join(filter(None, (f"from {lock.name}", changes)))
+        origin = "; ".join(filter(None, (f"{_sources(trace)}, from {lock.name}", changes)))
     else:
         trace, known = own_trace(job)
         origin = f"{_sources(trace)}{' (traced before)' if known else ''}"

@@ -66,6 +66,13 @@ def read_given(given: Given, kind: type[A]) -> tuple[dict[str, Any], tuple[A, ..
     return header, tuple(accesses), tuple(programs)
 
 
+def need_complete(given: Given, header: dict[str, Any], *, allowed: bool) -> None:
+    """SlimError for a trace that may have missed something, unless `trace.allow-incomplete` says so."""
+    if not header["complete"] and not allowed:
+        reasons = "; ".join(header.get("incomplete", ())) or "it does not say why"
+        given.wrong(1, f"the trace is not complete ({reasons}), and `trace: {{allow-incomplete: true}}` is not said")
+
+
 def _lines(given: Given) -> Iterator[tuple[int, dict[str, Any]]]:
     with given.path.open("rb") as file:
         for number, raw in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), 1):
@@ -141,6 +148,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_named_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
 def _all(holds: _Check) -> _Check:
     return lambda value: isinstance(value, list) and all(map(holds, value))
 
@@ -175,11 +186,13 @@ _HEADER: dict[str, tuple[_Check, str]] = {
     "fat": _TEXT,
     "complete": (lambda value: isinstance(value, bool), "true or false"),
     "incomplete": _TEXTS,
+    "unseen": _TEXTS,
+    "backend": (_is_named_texts, "texts by name"),
     "architecture": _TEXT,
     "kernel": _TEXT,
     "steps": _TEXTS,
     "lines": (_is_number, "a number"),
-    "inputs": (lambda value: isinstance(value, dict) and all(map(_is_text, value.values())), "digests by name"),
+    "inputs": (_is_named_texts, "texts by name"),
 }
 
 
