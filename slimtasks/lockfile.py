@@ -56,8 +56,8 @@ def _does_not_fit(job: Job, header: dict[str, Any], fat: Fat, found: Fit, conten
     before, now = header.get("architecture"), fat.config.get("architecture")
     where = f" (it was traced on {before}, this image is {now})" if before not in (None, now) else ""
     return SlimError(
-        f"{name_of(job)} does not fit this image{where}: {len(paths)} of the {found.needed} paths that it needs "
-        f"are missing\n{explained(found.misfits, contents)}",
+        f"{name_of(job)} does not fit this image{where}, which lacks {len(paths)} of the {found.needed} paths "
+        f"that it needs\n{explained(found.misfits, contents)}",
         f"`doit lock {image.name}` traces the image as it is now and writes the lock anew; "
         "without that file, it is traced whenever it changes",
     )

@@ -79,7 +79,7 @@ def test_a_lock_from_the_first_trace_to_the_day_it_does_not_fit(repo: Repo) -> N
     repo.append("images/web/Dockerfile", "RUN mv /etc/stamp /etc/stomp && sed -i s/stamp/stomp/ /bin/server\n")
     result = repo.run("web")
     assert (result.status, result.failed) == (1, ("trace:web",))
-    assert f"{LOCK} does not fit this image: 1 of the " in result.output
+    assert f"{LOCK} does not fit this image, which lacks 1 of the " in result.output
     assert "\n      no package: /etc/stamp\n" in result.output
     assert "-> `doit lock web` traces the image as it is now and writes the lock anew; " in result.output
     assert repo.run("lock", "web").ran == ("lock:web",)
