@@ -68,6 +68,7 @@ class Walk:
     passed: tuple[ImagePath, ...]
     final: Entry | None  # None where the path leads nowhere, or round in circles
     resolved: ImagePath  # where it ends; for a path that leads nowhere, as far as it is known, and the rest of it
+    left: tuple[ImagePath, ...] = ()  # the directories aside of these ways that `..` left again: they have to be there
 
 
 class Tree:
@@ -133,12 +134,14 @@ class Tree:
         rest = path.split("/")[::-1]
         here = ""  # "" is the root
         passed: list[ImagePath] = []
+        left: list[ImagePath] = []
         found = self._entries[ROOT]
         while rest:
             name = rest.pop()
             if not name or name == ".":
                 continue
             if name == "..":
+                left.append(ImagePath(here or "/"))
                 here = here.rpartition("/")[0]
                 found = self._entries[here or "/"]
                 continue
@@ -157,7 +160,8 @@ class Tree:
                 found = None
                 break
         resolved = normalise("/".join([here, *reversed(rest)])) if rest else ImagePath(here or "/")
-        return Walk(tuple(passed), found, resolved)
+        aside = (place for place in left if not any(is_below(path, place) for path in (*passed, resolved)))
+        return Walk(tuple(passed), found, resolved, tuple(aside))
 
     def match(self, pattern: str) -> tuple[ImagePath, ...]:
         """The paths that a glob names, sorted. Symlinks in its part before the first wildcard are followed.

@@ -100,6 +100,11 @@ def test_a_listed_directory_stays_without_its_entries() -> None:
     assert [item.path for item in chosen("list /etc/nginx")] == ["/", "/etc", "/etc/nginx", "/tmp"]
 
 
+def test_a_directory_that_a_path_only_passes_through_stays() -> None:
+    found = {item.path: item.reasons for item in chosen("read /var/log/nginx/../../../etc/passwd")}
+    assert [reason.detail for reason in found[ImagePath("/var/log/nginx")]] == ["on the way to /etc/passwd"]
+
+
 @pytest.mark.parametrize("how", ["write", "bind"])
 def test_the_directory_of_what_the_run_made_stays(how: str) -> None:
     assert "/var/log/nginx" in [item.path for item in chosen(f"{how} /var/log/nginx/deep/er.log")]

@@ -66,7 +66,12 @@ class Kept:
         return walk
 
     def keep_passed(self, walk: Walk, path: str, reason: Reason) -> None:
-        """Keeps the symlinks that `path` took; one that it names itself for the same reason as its target."""
+        """Keeps the symlinks that `path` took; one that it names itself for the same reason as its target.
+
+        And the directories that it went into and out of again, by `..`.
+        """
+        for directory in walk.left:
+            self.keep(directory, Reason("needed", f"on the way to {walk.resolved}"))
         for link in walk.passed:
             self.keep(link, reason if link == path else Reason("needed", f"symlink on the way to {walk.resolved}"))
 
