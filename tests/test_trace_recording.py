@@ -77,6 +77,17 @@ def test_a_string_means_a_path(fields: str, expected: list[Use]) -> None:
     assert list(target((b"A", fields.replace(" ", "\0"))).uses) == expected
 
 
+def test_what_is_below_a_mount_may_be_a_file_of_the_root() -> None:
+    one = target(
+        (b"M", "/mnt\0/usr"),
+        (b"M", "/\0/jail"),
+        access(0, "", "read", "/mnt/x"),
+        access(0, "", "read", "/mntx"),
+        done(),
+    )
+    assert sorted(use.path for use in one.uses) == ["/jail/mnt/x", "/jail/mntx", "/mnt/x", "/mntx", "/usr/x"]
+
+
 def test_a_step_that_was_begun() -> None:
     assert target((b"N", "3")).step == 3
 

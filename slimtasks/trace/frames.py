@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _HEAD = struct.Struct("=cxHI")  # type, target, length; both ends of the stream are the engine's and ours: little-endian
-BACKEND, ACCESS, LINE, FACT, STEP = b"B", b"A", b"S", b"P", b"N"
+BACKEND, ACCESS, LINE, FACT, MOUNT, STEP = b"B", b"A", b"S", b"P", b"M", b"N"
 RELEASED, KILLED, INCOMPLETE, DONE = b"R", b"K", b"E", b"D"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from slimtasks.errors import IncompleteTrace
@@ -11,7 +11,7 @@ from slimtasks.trace import frames
 from slimtasks.trace.frames import Frame
 from slimtasks.trace.gate import is_ours
 from slimtasks.trace.strace import Parser
-from slimtasks.trace.uses import Fact, Use, absolute, outcome
+from slimtasks.trace.uses import Fact, Use, absolute, outcome, tidied
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class TracedContainer:
     problems: set[str] = field(default_factory=set)
     uses: set[Use] = field(default_factory=set)
     facts: set[Fact] = field(default_factory=set)
+    mounts: set[tuple[str, str]] = field(default_factory=set)  # place -> the part of the root that was mounted there
     parser: Parser = field(default_factory=Parser)
     counters: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +73,9 @@ class TracedContainer:
         elif frame.type == frames.FACT:
             _, program, kind, value = frame.fields
             self.facts.add(Fact(_theirs(program), kind, value))
+        elif frame.type == frames.MOUNT:
+            point, source = frame.fields
+            self.mounts.add((point, source))
         elif frame.type == frames.STEP:
             self.step = int(frame.text)
         elif frame.type == frames.RELEASED:
@@ -107,8 +111,16 @@ class TracedContainer:
         """Takes what the lines of strace said, as far as they came."""
         self.parser.close()
         self.uses |= self.parser.meanings.uses
+        self.uses |= {use._replace(path=path) for use in self.uses for path in self._sources(use.path)}
         self.facts |= self.parser.meanings.facts
         self.problems |= self.parser.meanings.problems
+
+    def _sources(self, path: str) -> Iterator[str]:
+        """Where else in the root the file may really be: whoever named it may have meant what was mounted there."""
+        for point, source in self.mounts:
+            below = path.removeprefix(point) if point != "/" else path
+            if (path != below and (not below or below.startswith("/"))) or point == "/":
+                yield tidied(f"{source}{below}")
 
 
 def _theirs(program: str) -> str:

@@ -36,8 +36,11 @@ static bool add_mark(struct target *target, unsigned kind, const char *path)
     return !fanotify_mark(target->fanotify->group, FAN_MARK_ADD | kind, WANTED, AT_FDCWD, path);
 }
 
-static bool mark_mount(struct target *target, const char *path)
+bool mark_mount(struct target *target, const char *point)
 {
+    char path[4200];
+
+    snprintf(path, sizeof path, "/proc/%d/root%s", target->pid, point);
     return add_mark(target, FAN_MARK_MOUNT, path);
 }
 
@@ -57,12 +60,12 @@ static bool start(struct target *target)
     if (new->group < 0 || statfs(root, &info))
         return false;
     target->whole = info.f_type == OVERLAYFS_SUPER_MAGIC && add_mark(target, FAN_MARK_FILESYSTEM, root);
-    return mark_mounts(target, mark_mount);
+    return mark_mounts(target);
 }
 
 static void mounted(struct target *target)
 {
-    if (!mark_mounts(target, mark_mount))
+    if (!mark_mounts(target))
         incomplete(target, "what was mounted cannot be watched: %s", strerror(errno));
 }
 
@@ -118,15 +121,26 @@ static void record(struct target *target, const char *program, const char *how, 
         report_access(target, program, "fanotify", how, 0, "", path);
 }
 
+/* A mount that is gone meanwhile, with who used it, says nothing; but if there is the same file, that is it. */
+static bool is_there(struct target *target, const struct fanotify_event_metadata *event, const char *path)
+{
+    char full[4200];
+    struct stat named, opened;
+
+    snprintf(full, sizeof full, "/proc/%d/root%s", target->pid, path);
+    return !stat(full, &named) && !fstat(event->fd, &opened) && named.st_dev == opened.st_dev
+        && named.st_ino == opened.st_ino;
+}
+
 static void opened(struct target *target, const struct fanotify_event_metadata *event)
 {
     struct programs *programs = target->fanotify->programs;
     char path[4096];
-    struct stat info;
+    struct statx info;
     size_t length = read_link(path, sizeof path, "/proc/self/fd/%d", event->fd);
 
     target->events++;
-    if (!length || fstat(event->fd, &info)) {
+    if (!length || statx(event->fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_NLINK | STATX_MNT_ID, &info)) {
         incomplete(target, "the path of an opened file could not be read");
         return;
     }
@@ -134,22 +148,28 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         target->fanotify->ended = true;
         return;
     }
-    less_deleted(target, path, length, info.st_nlink);
+    less_deleted(target, path, length, info.stx_nlink);
     bool executed = event->mask & FAN_OPEN_EXEC;
-    if (!strcmp(path, GATE))
+    if (!strcmp(path, GATE)) {
         gate_opened(target, event);
-    else if (executed)
-        check_gates(target, event->pid);
-    const char *program = executed ? program_executed(target, programs, event->pid, event->fd, path)
-                                   : program_of(target, programs, event->pid);
-    if (!program) {
-        target->dropped++;
+        if (executed)
+            program_is_gate(programs, event->pid);
         return;
     }
     if (executed)
+        check_gates(target, event->pid);
+    if (is_foreign(target, programs, event->pid)) {
+        target->dropped++;
+        return;
+    }
+    if (!original_path(target, event->pid, info.stx_mnt_id, path, sizeof path) && !is_there(target, event, path))
+        incomplete(target, "%s was opened through a mount of which nothing is known", path);
+    const char *program = executed ? program_executed(programs, event->pid, event->fd, path)
+                                   : program_of(programs, event->pid);
+    if (executed)
         record(target, program, "exec", path);
     if (event->mask & FAN_OPEN)
-        record(target, program, S_ISDIR(info.st_mode) ? "list" : "read", path);
+        record(target, program, S_ISDIR(info.stx_mode) ? "list" : "read", path);
 }
 
 /* The buffer is small because the kernel opens a file descriptor for each event in it. */

@@ -18,7 +18,7 @@
 
 struct inotify {
     int queue;
-    bool ended;                                      /* our own open, after the container's end, came through */
+    bool ending, ended;                              /* our own open, after the container's end, is made; came through */
     const char **directories;                        /* by watch descriptor, container's paths; "" for the root */
     int most;                                        /* of them */
     struct set names, made, seen;                    /* made: directories that were not there at the start */
@@ -156,10 +156,10 @@ static void happened(struct target *target, const struct inotify_event *event)
     snprintf(path, sizeof path, "%s%s%s", directory, named || !*directory ? "/" : "", named ? event->name : "");
     if (is_directory && (event->mask & (IN_CREATE | IN_MOVED_TO)) && !watch_below(target, path))
         incomplete(target, "a new directory cannot be watched: %s", strerror(errno));
-    if (event->mask & IN_OPEN) {
-        self->ended |= target->gone && !strcmp(path, "/");
+    if (event->mask & IN_OPEN && self->ending && !strcmp(path, "/"))
+        self->ended = true;
+    else if (event->mask & IN_OPEN)
         opened(target, path, is_directory);
-    }
 }
 
 static void read_opens(struct target *target)
@@ -185,7 +185,7 @@ static void read_opens(struct target *target)
 static bool ended(struct target *target)
 {
     read_opens(target);
-    target->inotify->ended = false;
+    target->inotify->ending = true;
     int root = openat(target->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root >= 0)
         close(root);

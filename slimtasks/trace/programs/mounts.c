@@ -7,12 +7,18 @@
 #include "tracer.h"
 
 struct mounts {
-    struct set known;                                /* mount IDs */
+    struct place {
+        unsigned long id;
+        bool inner;                                  /* of the root's file system */
+        const char *source, *point;                  /* the path in its file system that can be reached at `point` */
+    } *places;
+    size_t count, size;
+    struct set strings;
     struct set devices;                              /* of the file systems that were there at the start */
     char root[32];                                   /* the root's */
 };
 
-struct mount { char id[32], device[32], point[4096], type[64]; };
+struct mount { unsigned long id; char device[32], source[4096], point[4096], type[64]; };
 
 /* Mounts whose files are no image's. */
 static bool is_kernels(const struct mount *mount)
@@ -51,11 +57,61 @@ static bool parse(const char *line, struct mount *mount)
 {
     const char *rest = strstr(line, " - ");
 
-    if (sscanf(line, "%31s %*s %31s %*s %4095s", mount->id, mount->device, mount->point) != 3 || !rest
+    if (sscanf(line, "%lu %*s %31s %4095s %4095s", &mount->id, mount->device, mount->source, mount->point) != 4 || !rest
         || sscanf(rest, " - %63s", mount->type) != 1)
         return false;
+    decode_octal(mount->source);
     decode_octal(mount->point);
     return true;
+}
+
+static struct place *place_of(const struct mounts *mounts, unsigned long id)
+{
+    for (size_t i = 0; i < mounts->count; i++)
+        if (mounts->places[i].id == id)
+            return &mounts->places[i];
+    return NULL;
+}
+
+/* Returns whether the mount was not known yet. A part of the root that can be reached at another place is told, since
+ * who looks at it there looks at the image's file. */
+static bool learn(struct target *target, const struct mount *mount)
+{
+    struct mounts *mounts = target->found_mounts;
+    bool inner = !strcmp(mount->device, mounts->root);
+    char text[8400];
+
+    if (place_of(mounts, mount->id))
+        return false;
+    if (mounts->count == mounts->size
+        && !(mounts->places = realloc(mounts->places, (mounts->size += 64) * sizeof *mounts->places)))
+        abort();
+    mounts->places[mounts->count++] = (struct place){
+        mount->id, inner, set_keep(&mounts->strings, mount->source, strlen(mount->source)),
+        set_keep(&mounts->strings, mount->point, strlen(mount->point)),
+    };
+    if (inner && strcmp(mount->source, mount->point))
+        report('M', target->id, text, (size_t)snprintf(text, sizeof text, "%s%c%s", mount->point, 0, mount->source));
+    return true;
+}
+
+/* The mounts that the process sees, each line parsed; false where some cannot be read. */
+static bool each_mount(struct target *target, pid_t pid, bool (*act)(struct target *, struct mount *))
+{
+    char name[64], *line = NULL;
+    struct mount mount;
+    size_t size = 0;
+    bool all = true;
+
+    snprintf(name, sizeof name, "/proc/%d/mountinfo", pid);
+    FILE *file = fopen(name, "re");
+    if (!file)
+        return false;
+    while (getline(&line, &size, file) > 0)
+        all &= parse(line, &mount) && act(target, &mount);
+    free(line);
+    fclose(file);
+    return all;
 }
 
 /* One that came later. What is mounted anew has no files of the image, but what was there already, and is mounted at
@@ -69,48 +125,77 @@ static void appeared(struct target *target, const struct mount *mount)
         incomplete(target, "%s was mounted, and what was opened below it at once was not watched", mount->point);
 }
 
-/* Marks the mounts that are not marked yet; false where that failed. */
-bool mark_mounts(struct target *target, bool (*mark)(struct target *, const char *))
+static bool find_root(struct target *target, struct mount *mount)
 {
-    bool first = !target->found_mounts, all = true;
-    char name[64], path[4200], *line = NULL;
-    struct mount mount;
-    size_t size = 0;
+    if (!strcmp(mount->point, "/"))
+        strcpy(target->found_mounts->root, mount->device);
+    return true;
+}
 
-    snprintf(name, sizeof name, "/proc/%d/mountinfo", target->pid);
-    FILE *file = fopen(name, "re");
-    if (!file)
-        return false;
-    if (first && !(target->found_mounts = calloc(1, sizeof *target->found_mounts)))
+static bool mark_first(struct target *target, struct mount *mount)
+{
+    if (is_kernels(mount) || !learn(target, mount))
+        return true;
+    set_add(&target->found_mounts->devices, mount->device, strlen(mount->device));
+    target->volumes += !is_engines(mount);
+    return mark_mount(target, mount->point);
+}
+
+static bool mark_new(struct target *target, struct mount *mount)
+{
+    if (is_kernels(mount) || !learn(target, mount))
+        return true;
+    appeared(target, mount);
+    return mark_mount(target, mount->point);
+}
+
+/* Marks the mounts that are not marked yet; false where that failed. */
+bool mark_mounts(struct target *target)
+{
+    if (target->found_mounts)
+        return each_mount(target, target->pid, mark_new);
+    if (!(target->found_mounts = calloc(1, sizeof *target->found_mounts)))
         abort();
-    while (getline(&line, &size, file) > 0) {
-        struct mounts *mounts = target->found_mounts;
-        if (!parse(line, &mount)) {
-            all = false;
-            continue;
-        }
-        if (is_kernels(&mount) || !set_add(&mounts->known, mount.id, strlen(mount.id)))
-            continue;
-        if (first) {
-            if (!strcmp(mount.point, "/"))
-                strcpy(mounts->root, mount.device);
-            set_add(&mounts->devices, mount.device, strlen(mount.device));
-            target->volumes += !is_engines(&mount);
-        } else
-            appeared(target, &mount);
-        snprintf(path, sizeof path, "/proc/%d/root%s", target->pid, mount.point);
-        all &= mark(target, path);
+    return each_mount(target, target->pid, find_root) && each_mount(target, target->pid, mark_first);
+}
+
+static bool learn_only(struct target *target, struct mount *mount)
+{
+    learn(target, mount);
+    return true;
+}
+
+/* Where the file is in the container's root, that `pid` opened as `path` through the mount `id`, perhaps in a mount
+ * namespace of its own; false where that is not known. */
+bool original_path(struct target *target, pid_t pid, unsigned long id, char *path, size_t size)
+{
+    struct mounts *mounts = target->found_mounts;
+    struct place *place = place_of(mounts, id);
+    char rest[4096];
+
+    if (!place) {
+        each_mount(target, pid, learn_only);
+        place = place_of(mounts, id);
     }
-    free(line);
-    fclose(file);
-    return all;
+    if (!place)
+        return false;
+    if (!place->inner || !strcmp(place->source, place->point))
+        return true;
+    size_t length = strcmp(place->point, "/") ? strlen(place->point) : 0;
+    if (strncmp(path, place->point, length) || (path[length] && path[length] != '/'))
+        return false;
+    snprintf(rest, sizeof rest, "%s", path + length);
+    return (size_t)snprintf(path, size, "%s%s", strcmp(place->source, "/") ? place->source : "", rest) < size;
 }
 
 void mounts_free(struct target *target)
 {
-    if (target->found_mounts) {
-        set_free(&target->found_mounts->known);
-        set_free(&target->found_mounts->devices);
+    struct mounts *mounts = target->found_mounts;
+
+    if (mounts) {
+        set_free(&mounts->strings);
+        set_free(&mounts->devices);
+        free(mounts->places);
     }
-    free(target->found_mounts);
+    free(mounts);
 }

@@ -36,7 +36,7 @@ void programs_free(struct programs *programs)
  * command, dockerd unpacks files. Their executable is not a file of the container. What a process did before
  * it was the gate was runc's. A process that is gone
  * counts as the container's: better one path too many than one too few. */
-static bool is_foreign(const struct target *target, pid_t pid)
+static bool is_from_outside(const struct target *target, pid_t pid)
 {
     char text[4096], path[8300];
     struct stat running, named;
@@ -105,30 +105,28 @@ static void check_attached(struct target *target, pid_t pid)
         incomplete(target, "strace is not attached to a process that runs %s", exe);
 }
 
-/* NULL where the process is not the container's. */
-static struct process *process_of(struct target *target, struct programs *programs, pid_t pid)
+/* Whether the process is not the container's. One that is gets known by this. */
+bool is_foreign(struct target *target, struct programs *programs, pid_t pid)
+{
+    if (known(programs, pid))
+        return false;
+    if (is_from_outside(target, pid))
+        return true;
+    check_attached(target, pid);
+    programs->processes[(unsigned)pid % MOST] = (struct process){pid, inherited(programs, pid), "", false};
+    return false;
+}
+
+/* The path of the program that opened something; the process is known. */
+const char *program_of(struct programs *programs, pid_t pid)
 {
     struct process *process = known(programs, pid);
 
-    if (process || is_foreign(target, pid))
-        return process;
-    check_attached(target, pid);
-    const char *path = inherited(programs, pid);
-    process = &programs->processes[(unsigned)pid % MOST];
-    *process = (struct process){pid, path, "", false};
-    return process;
-}
-
-/* The path of the program that opened something; NULL where the process is not the container's. */
-const char *program_of(struct target *target, struct programs *programs, pid_t pid)
-{
-    struct process *process = process_of(target, programs, pid);
-
-    if (process && process->loads) {                 /* the exec failed before that */
+    if (process->loads) {                            /* the exec failed before that */
         process->path = process->before;
         process->loads = false;
     }
-    return process ? process->path : NULL;
+    return process->path;
 }
 
 enum kind { OTHER, SCRIPT, STATIC, DYNAMIC };
@@ -154,22 +152,17 @@ static enum kind kind_of(int file)
     return STATIC;
 }
 
-/* The process executed `file`, whose path is `path`. Returns the program that asked for it: for an ELF interpreter
- * that is the program which names it. NULL where the process is not the container's. */
-const char *program_executed(struct target *target, struct programs *programs, pid_t pid, int file, const char *path)
+/* The process, which is known, executed `file`, whose path is `path`. Returns the program that asked for it: for an
+ * ELF interpreter that is the program which names it. */
+const char *program_executed(struct programs *programs, pid_t pid, int file, const char *path)
 {
-    if (!strcmp(path, GATE))
-        program_is_gate(programs, pid);
-    struct process *process = process_of(target, programs, pid);
-    enum kind kind;
+    struct process *process = known(programs, pid);
 
-    if (!process || !strcmp(path, GATE))
-        return NULL;
     if (process->loads) {
         process->loads = false;
         return process->path;
     }
-    kind = kind_of(file);
+    enum kind kind = kind_of(file);
     if (kind == SCRIPT || kind == OTHER)             /* its interpreter comes next; or it cannot be executed */
         return process->path;
     process->before = process->path;

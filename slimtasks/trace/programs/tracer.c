@@ -9,6 +9,7 @@
  *   B  (ID 0) the sources that are used and why: "OPENS LOOKUPS WHY"; "none none WHY" where they cannot be had
  *   A  a path that was used: STEP PROGRAM SOURCE HOW ERRNO BASE ASKED; PROGRAM and BASE may be empty
  *   S  a line of strace: STEP LINE
+ *   M  a part of the root that was mounted at another place: POINT SOURCE, where the files below POINT really are
  *   N  the step that was begun
  *   R  the host's number of a process that was let go by its gate: from now on it runs
  *   K  the host's number of a process that ended in its gate, killed perhaps with its container: nothing of it ran

@@ -89,15 +89,20 @@ void advance(struct target *target, struct attachment *attachment);
 void marked(struct target *target, struct attachment *attachment, const struct source *source);
 bool is_gate(pid_t pid);
 
+/* fanotify.c: who opened what */
+bool mark_mount(struct target *target, const char *point);
+
 /* mounts.c: where its files can be reached */
-bool mark_mounts(struct target *target, bool (*mark)(struct target *, const char *path));
+bool mark_mounts(struct target *target);
+bool original_path(struct target *target, pid_t pid, unsigned long mount, char *path, size_t size);
 void mounts_free(struct target *target);
 
 /* programs.c: which program a process runs, told by what it executed */
 struct programs *programs_new(void);
 void program_is_gate(struct programs *programs, pid_t pid);
-const char *program_of(struct target *target, struct programs *programs, pid_t pid);
-const char *program_executed(struct target *target, struct programs *programs, pid_t pid, int file, const char *path);
+bool is_foreign(struct target *target, struct programs *programs, pid_t pid);
+const char *program_of(struct programs *programs, pid_t pid);
+const char *program_executed(struct programs *programs, pid_t pid, int file, const char *path);
 void programs_free(struct programs *programs);
 
 /* repeats.c: which lines of strace say nothing new */
