@@ -102,7 +102,7 @@ class Access:
     how: exec, read (opened, not only for writing), write (opened for writing, or its owner, mode, times or
     attributes set), list (a directory that was opened), map (into memory, as code), stat, access, readlink,
     create, rename, remove, bind (a socket made there), miss (a lookup that failed). fanotify cannot tell for
-    what a file was opened: of it, that is `read`.
+    what a file was opened: of it alone, that is `read`.
     """
 
     path: ImagePath  # the string that was asked, made absolute, or the resolved path, as the source gives it

@@ -61,6 +61,19 @@ def test_where_symlinks_lead(how: str, path: str, reached: str) -> None:
     assert (found.reached, found.asked) == (reached, ())
 
 
+def test_for_what_a_file_was_opened() -> None:
+    uses = [
+        Use("/bin/log", "write", "/p", 0, "strace", "/bin/log"),
+        Use("/usr/bin/log", "read", "/p", 0, "fanotify"),
+        Use("/bin/log", "read", "/p", 1, "strace", "/bin/log"),
+        Use("/bin/log", "write", "/p", 1, "strace", "/bin/log"),
+        Use("/usr/bin/log", "read", "/p", 1, "fanotify"),
+        Use("/usr/bin/log", "read", "/p", 2, "fanotify"),
+    ]
+    found = [(access.path, access.how, access.steps) for access in accesses(uses, TREE) if "fanotify" in access.sources]
+    assert found == [("/usr/bin/log", "read", (1, 2)), ("/usr/bin/log", "write", (0,))]
+
+
 def test_what_a_program_did() -> None:
     uses = [
         Use("/bin/new", "create", "/bin/sh", 0, "strace"),

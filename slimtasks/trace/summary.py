@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from slimtasks.records import Access, ImagePath, Program
 from slimtasks.rootfs import Tree
 from slimtasks.trace.uses import Fact, Use, tidied
 
 WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
+LOOKUPS = frozenset({"strace", "ebpf"})  # sources that see the string and the flags of an open
 _NOT_FOLLOWED = frozenset({"readlink", "rename", "remove", "create", "bind"})  # a symlink that the path itself names
 _FACTS = {
     "syscall": "syscalls",
@@ -24,7 +25,7 @@ _FACTS = {
 def accesses(uses: Iterable[Use], tree: Tree) -> tuple[Access, ...]:
     """Sorted by path and way; `tree` is the fat image's, by which symlinks lead on."""
     found: dict[tuple[str, str], list[Use]] = defaultdict(list)
-    for use in uses:
+    for use in _with_purpose(uses, tree):
         found[use.path, use.how].append(use)
     programs = _Programs(tree)
     return tuple(_access(path, how, found[path, how], programs, tree) for path, how in sorted(found))
@@ -82,6 +83,18 @@ def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree:
         asked=tuple(sorted({use.asked for use in uses if use.asked and _is_other(use.asked, path)})),
         reached=reached(path, how, tree),
     )
+
+
+def _with_purpose(uses: Iterable[Use], tree: Tree) -> Iterator[Use]:
+    """fanotify cannot tell for what a file was opened: where all who saw the string opened it to write, that is it."""
+    uses = tuple(uses)
+    purposes: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for use in uses:
+        if use.source in LOOKUPS and use.how in ("read", "write", "exec"):
+            purposes[tree.walk(use.path).resolved, use.step].add(use.how)
+    for use in uses:
+        is_write = use.source not in LOOKUPS and use.how == "read" and purposes.get((use.path, use.step)) == {"write"}
+        yield use._replace(how="write") if is_write else use
 
 
 def _is_other(asked: str, path: str) -> bool:
