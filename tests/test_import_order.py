@@ -19,6 +19,7 @@ ROWS = (
     "selection squash trace proving inventories",
     "sources tracekey",
     "assembly tracestore lockfile",
+    "explaining",
     "stages inputs cleaning",
     "actions",
     "tasks runner",

@@ -320,6 +320,40 @@ def test_only_the_cause_is_named(repo: Repo) -> None:
     assert "kept by" not in result.output
 
 
+PARTS = "COPY one two /www/parts/\n"
+READS = "exec: {command: [sh, -c, 'for part in /www/parts/*; do read -r x < $part; echo $x; done'], stdout: [two]}"
+
+
+@pytest.fixture
+def parts(repo: Repo) -> Repo:
+    """The repo with files in `web` that a glob finds: who lists a directory asks for none of them by name."""
+    repo.write("images/web/one", "one\n")
+    repo.write("images/web/two", "two\n")
+    repo.append(DOCKERFILE, PARTS)
+    return repo
+
+
+def test_a_drop_rule_that_nobody_asks_for(parts: Repo) -> None:
+    parts.append(SPEC, f"  - {READS}\ndrop: [/www/parts/two]\n")
+    line = f'/www/parts/two: taken away by drop: ["/www/parts/two"] at {SPEC}:12:8'
+    result = parts.run()
+    fails(parts, result, "verify:web", "stdout: not met: two", "used on the fat image, and not in this one:", line)
+    assert result.output.count("/www/parts/one") == 0
+
+
+def test_a_check_of_what_nobody_asks_for(parts: Repo) -> None:
+    parts.append(SPEC, "  - exec: {command: [sh, -c, 'echo /www/parts/*']}\n")
+    parts.append(SPEC, f"checks:\n  - http: {{}}\n  - {READS}\n")
+    lines = [f'/www/parts/{name}: kept by keep: ["/www/parts/{name}"]' for name in ("one", "two")]
+    result = parts.run()
+    fails(parts, result, "verify:web", "check 2 (exec) failed", "it passes on the fat image, which has:", *lines)
+
+
+def test_a_check_that_fails_on_the_fat_image_too(parts: Repo) -> None:
+    parts.append(SPEC, "checks:\n  - http: {body: [goodbye]}\n")
+    fails(parts, parts.run(), "verify:web", "check 1 (http) failed", "it fails on the fat image, too")
+
+
 # The disk
 
 

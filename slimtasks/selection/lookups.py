@@ -20,14 +20,19 @@ class Missing:
     where: str = ""  # of the drop rule: file:line:column
 
 
-def missing(asked: Iterable[ImagePath], tree: Tree, kept: Collection[str], drop: Iterable[Rule]) -> tuple[Missing, ...]:
-    """Of the paths that were looked up in vain those that the fat image would have answered, in the same order."""
+def missing(
+    asked: Iterable[ImagePath], tree: Tree, kept: Collection[str], drop: Iterable[Rule], *, in_vain: bool = True
+) -> tuple[Missing, ...]:
+    """What of the paths the fat image has and the slim one lacks, in the same order.
+
+    `in_vain`: they were looked up on the slim image; otherwise they were used on the fat one.
+    """
     rules = [Matched(rule, tree.match(rule.text)) for rule in drop]
     dropped = dropped_by(rules, tree)
     kept = frozenset(kept)
     found: dict[ImagePath, Missing] = {}
     for lookup in asked:
-        for path in _lacking(lookup, tree, kept, dropped):
+        for path in _lacking(lookup, tree, kept, dropped, in_vain):
             if path not in found:
                 rule = dropped.get(path)
                 line = f'drop: ["{rule.text}"]' if rule else f'keep: ["{path}"]'
@@ -35,7 +40,9 @@ def missing(asked: Iterable[ImagePath], tree: Tree, kept: Collection[str], drop:
     return tuple(found.values())
 
 
-def _lacking(asked: str, tree: Tree, kept: frozenset[str], dropped: Collection[ImagePath]) -> Iterator[ImagePath]:
+def _lacking(
+    asked: str, tree: Tree, kept: frozenset[str], dropped: Collection[ImagePath], in_vain: bool
+) -> Iterator[ImagePath]:
     """What of the way to `asked`, and of what running it takes, the fat image has and the slim one lacks.
 
     Where a rule took a part of it, that alone: the rest comes back with it.
@@ -45,7 +52,7 @@ def _lacking(asked: str, tree: Tree, kept: frozenset[str], dropped: Collection[I
         return
     lacking = [path for path in (*walk.passed, walk.final.path) if path not in kept and not is_engines(path)]
     yield from [path for path in lacking if path in dropped] or lacking
-    if lacking:
+    if lacking or not in_vain:
         return
     # execve says ENOENT of a program that is there when its interpreter is not.
     for interpreter in _interpreters(walk.final, tree):

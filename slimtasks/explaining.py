@@ -1,0 +1,106 @@
+"""Why a step fails on the slim image: what it asks for in vain, or uses on the fat image and lacks here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from slimtasks import fatfiles
+from slimtasks.additions import additions
+from slimtasks.assembly.base_image import base_entries
+from slimtasks.errors import IncompleteTrace, SlimError, WorkloadError
+from slimtasks.job import Job
+from slimtasks.proving import workload_on
+from slimtasks.records import ImagePath, Selected, read_lines
+from slimtasks.rootfs import Tree
+from slimtasks.selection import Missing, missing
+from slimtasks.sources.tracer import tracer_id
+from slimtasks.spec import Step
+from slimtasks.trace.file import read_trace
+from slimtasks.trace.launcher import TracedLauncher
+from slimtasks.trace.sidecar import Sidecar
+from slimtasks.workload.runner import run_workload
+
+MOST = 20  # lines
+
+
+def explained(job: Job, identity: str, error: WorkloadError) -> WorkloadError:
+    """The error with its cause, as far as traced runs tell: of the slim image `identity`, then of the fat one."""
+    try:
+        more, hint = _cause(job, identity, error)
+    except SlimError as second:
+        more, hint = f"a second, traced run told nothing: {second.what}", ""
+    return WorkloadError(f"{error.what}\n  {more}", hint or error.hint, step=error.step)
+
+
+def _cause(job: Job, identity: str, error: WorkloadError) -> tuple[str, str]:
+    """What to say, and the hint."""
+    job.say("failed: once more, traced, to see what it asks for in vain")
+    steps = (*job.image.workload, *job.image.checks)
+    misses, _ = _traced(job, identity, steps, misses=True)
+    lost = _lost(job, misses, in_vain=True)
+    if lost:
+        return _listed("asked for in vain, though the fat image has it", lost, job)
+    # Who lists a directory and finds a name lacking does not ask for it: Python's imports, the globs of a shell.
+    uses = {access.path for access in read_trace(job.files.trace).accesses if access.how != "miss"}
+    lost = _lost(job, uses, in_vain=False)
+    if lost:
+        return _listed("used on the fat image, and not in this one", lost, job)
+    checks = tuple(step for step in job.image.checks if step.name == error.step)
+    if not checks:
+        return "it asked for nothing that the fat image has and this one lacks", ""
+    return _of_check(job, checks[0])
+
+
+def _of_check(job: Job, check: Step) -> tuple[str, str]:
+    """As `_cause`, of a check that asks for nothing in vain: what the fat image has for it."""
+    job.say(f"nothing: now {check.name} on the fat image, traced, to see what it uses there")
+    steps = (*job.image.workload, *job.image.checks[: check.number])
+    uses, failed = _traced(job, fatfiles.fat(job.files).id, steps, misses=False)
+    if failed is not None:
+        if failed.step == check.name:
+            return "it fails on the fat image, too", "correct the check, or the image that you build"
+        return f"on the fat image {failed.step} fails before it, though it passes on the slim one", ""
+    lost = _lost(job, uses, in_vain=False)
+    if lost:
+        return _listed("it passes on the fat image, which has", lost, job)
+    return "it passes on the fat image, and uses nothing there that this one lacks", ""
+
+
+def _listed(what: str, lost: tuple[Missing, ...], job: Job) -> tuple[str, str]:
+    lines = [f"    {_line(found)}" for found in lost[:MOST]]
+    if len(lost) > MOST:
+        lines.append(f"    and {len(lost) - MOST} more")
+    return "\n".join([f"{what}:", *lines]), f"change {job.image.file.name} as told above"
+
+
+def _line(found: Missing) -> str:
+    if found.where:
+        return f"{found.path}: taken away by {found.line} at {found.where}"
+    return f"{found.path}: kept by {found.line}"
+
+
+def _lost(job: Job, asked: Iterable[ImagePath], *, in_vain: bool) -> tuple[Missing, ...]:
+    """What of these paths the fat image has and the slim one lacks."""
+    selected = read_lines(job.files.selection, Selected)[1]
+    kept = {choice.source or choice.path for choice in selected}
+    kept.update(entry.path for entry in (*base_entries(job), *(added.entry for added in additions(job.image))))
+    return missing(sorted(asked), Tree(fatfiles.inventory(job.files)), kept, job.image.drop, in_vain=in_vain)
+
+
+def _traced(
+    job: Job, image_id: str, steps: tuple[Step, ...], *, misses: bool
+) -> tuple[set[ImagePath], WorkloadError | None]:
+    """The paths that the steps ask for in vain, or all others that they use; and how they fail, if they do."""
+    fat_id, tracer, failed = fatfiles.fat(job.files).id, tracer_id(job), None
+    workload = workload_on(job, image_id, steps, fat_id=fat_id, tracer=tracer, customised=image_id != fat_id)
+    with Sidecar(job.engine, tracer) as sidecar:
+        launcher = TracedLauncher(job.engine, sidecar)
+        try:
+            run_workload(job.engine, launcher, workload)
+        except WorkloadError as error:
+            failed = error
+        try:
+            uses = launcher.finish().uses
+        except IncompleteTrace as error:
+            raise SlimError(f"the trace is not complete: {error.what}") from error
+    return {ImagePath(use.path) for use in uses if (use.how == "miss") == misses}, failed
