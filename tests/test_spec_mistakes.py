@@ -101,7 +101,6 @@ MISTAKES = {
     "granularity: package": "2:1: granularity: 'package' is not supported yet; allowed: auto, file",
     "trace: {also: []}": "2:9: trace.also: not supported yet",
     "trace: {lookups: startup}": "2:9: trace.lookups: 'startup' is not supported yet; allowed: all",
-    "trace: {backend: ebpf}": "2:9: trace.backend: 'ebpf' is not supported yet; allowed: auto, strace, fanotify, ino",
     "final: {variants: [debug]}": "2:9: final.variants: not supported yet",
     "final: {healthcheck: none}": "2:9: final.healthcheck: found 'none', not supported yet; allowed: keep",
     "final: {builder: docker}": "2:9: final.builder: 'docker' is not supported yet; allowed: archive",

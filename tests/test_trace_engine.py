@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tars import f, tar
+from trace_images import with_backend
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig, Mount
@@ -32,10 +33,10 @@ def probe(image: str, line: str, **more: object) -> ContainerConfig:
     return ContainerConfig(image, entrypoint=("/probe",), command=tuple(line.split()), **more)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def sidecar(engine: Engine, tracer_image: str) -> Iterator[Sidecar]:
-    """One for the tests that do it no harm."""
-    with Sidecar(engine, tracer_image) as running:
+@pytest.fixture(scope="module", params=["strace", "ebpf"])
+def sidecar(engine: Engine, tracer_image: str, request: pytest.FixtureRequest) -> Iterator[Sidecar]:
+    """One for the tests that do it no harm, for each source of lookups."""
+    with with_backend(engine, tracer_image, request.param) as running:
         yield running
 
 
@@ -125,6 +126,8 @@ MEANINGS = {
 @pytest.mark.parametrize(("line", "expected"), MEANINGS.items(), ids=MEANINGS)
 def test_what_a_path_means(engine: Engine, sidecar: Sidecar, probe_image: str, line: str, expected: str) -> None:
     found = below(traced(engine, sidecar, probe(probe_image, line)))
+    if sidecar.backend.lookups == "ebpf":  # it tells where a process is; strace, how it came there
+        expected = expected.replace("/t/loop/f", "/t/sub/f")
     assert [entry for entry in found if "/../../" not in entry] == dump(expected)
 
 
@@ -196,8 +199,9 @@ def test_what_is_mounted_later(
 
 def test_the_programs_are_there(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     recording = traced(engine, sidecar, probe(probe_image, "exec /script say hi"))
-    ran = {f"{use.path} {use.source}" for use in recording.uses if use.how == "exec"}
-    assert sorted(ran) == ["/probe fanotify", "/probe strace", "/script fanotify", "/script strace"]
+    ran = {(use.path, use.source) for use in recording.uses if use.how == "exec"}
+    sources = ("fanotify", sidecar.backend.lookups)
+    assert ran == {(path, source) for path in ("/probe", "/script") for source in sources}
 
 
 def test_one_shots_add_up(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -276,9 +280,15 @@ def test_steps_and_programs(engine: Engine, sidecar: Sidecar, probe_image: str) 
     assert {program for path, _, program in seen if path in ("/t/a", "/t/sub/e")} == {"/probe"}
 
 
-def test_which_sources_there_are(sidecar: Sidecar) -> None:
-    backend = sidecar.backend
-    assert (backend.opens, backend.lookups) == ("fanotify", "strace")
+def test_which_sources_there_are(engine: Engine, sidecar: Sidecar, tracer_image: str) -> None:
+    with Sidecar(engine, tracer_image) as automatic:
+        found = automatic.backend
+    assert (sidecar.backend.opens, sidecar.backend.why) == ("fanotify", "the spec says so")
+    assert found.opens == "fanotify"
+    if sidecar.backend.lookups == "ebpf":
+        assert (found.lookups, found.why) == ("ebpf", "they can be used here")
+    elif found.lookups == "strace":
+        assert found.why.startswith("ebpf cannot be used here: ")
 
 
 def test_a_killed_container_is_complete(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -325,7 +335,9 @@ def test_an_image_without_a_command(engine: Engine, sidecar: Sidecar, probe_imag
 def tracer_of(pid: int) -> int:
     """The host's number of the strace that traces the process."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("TracerPid")))
+    tracer = int(next(line.split()[1] for line in status.splitlines() if line.startswith("TracerPid")))
+    assert tracer  # kill(2) takes 0 for ourselves
+    return tracer
 
 
 def test_a_tracer_that_dies_is_an_incomplete_trace(engine: Engine, tracer_image: str, probe_image: str) -> None:
@@ -342,7 +354,7 @@ def test_a_tracer_that_dies_is_an_incomplete_trace(engine: Engine, tracer_image:
 
 
 def test_a_strace_that_dies_is_an_incomplete_trace(engine: Engine, tracer_image: str, probe_image: str) -> None:
-    with Sidecar(engine, tracer_image) as sidecar:
+    with Sidecar(engine, tracer_image, "strace") as sidecar:
         launcher = TracedLauncher(engine, sidecar)
         with launcher.create(probe(probe_image, "hold"), b"") as container:
             launcher.start(container)
@@ -441,7 +453,7 @@ def test_a_gate_that_waits_on_is_an_incomplete_trace(engine: Engine, sidecar: Si
 
 
 def test_a_strace_that_dies_is_told_where_that_is_allowed(engine: Engine, tracer_image: str, probe_image: str) -> None:
-    with Sidecar(engine, tracer_image, allow_incomplete=True) as sidecar:
+    with Sidecar(engine, tracer_image, "strace", allow_incomplete=True) as sidecar:
         launcher = TracedLauncher(engine, sidecar)
         with launcher.create(probe(probe_image, "open /t/a sleep 1000 open /t/b hold"), b"") as container:
             launcher.start(container)
@@ -472,6 +484,8 @@ def test_a_tracer_that_dies_is_told_where_that_is_allowed(engine: Engine, tracer
 def test_a_process_that_strace_is_not_put_on_is_an_incomplete_trace(
     engine: Engine, sidecar: Sidecar, probe_image: str
 ) -> None:
+    if sidecar.backend.lookups != "strace":
+        pytest.skip("eBPF follows it")
     launcher = TracedLauncher(engine, sidecar)
     with launcher.create(probe(probe_image, "hold"), b"") as container:
         launcher.start(container)
@@ -480,9 +494,9 @@ def test_a_process_that_strace_is_not_put_on_is_an_incomplete_trace(
         launcher.finish()
 
 
-@pytest.mark.parametrize("backend", ["strace", "fanotify", "inotify"])
+@pytest.mark.parametrize("backend", ["ebpf", "strace", "fanotify", "inotify"])
 def test_every_backend(engine: Engine, tracer_image: str, probe_image: str, backend: str) -> None:
-    with Sidecar(engine, tracer_image, backend) as sidecar:
+    with with_backend(engine, tracer_image, backend) as sidecar:
         launcher = TracedLauncher(engine, sidecar)
         line = "open /t/a stat /t/b list /t/sub mkdir /t/made create /t/made/x hold"
         with launcher.create(probe(probe_image, line), b"") as container:
@@ -494,13 +508,14 @@ def test_every_backend(engine: Engine, tracer_image: str, probe_image: str, back
     opens = "inotify" if backend == "inotify" else "fanotify"
     assert (found.opens, found.lookups, found.why) == (
         opens,
-        "strace" if backend == "strace" else "none",
+        backend if backend in ("ebpf", "strace") else "none",
         "the spec says so",
     )
     told = [note.partition(":")[0] for note in found.unseen]
     assert (
         told
         == {
+            "ebpf": [],
             "strace": [],
             "fanotify": ["LOOKUPS ARE NOT SEEN"],
             "inotify": ["LOOKUPS ARE NOT SEEN", "PROGRAMS ARE NOT SEEN by inotify"],
@@ -510,7 +525,7 @@ def test_every_backend(engine: Engine, tracer_image: str, probe_image: str, back
         (use.how, use.path, use.step) for use in recording.uses if use.source == opens and use.path.startswith("/t/")
     }
     assert seen - {("read", "/t/made/x", 0)} == {("read", "/t/a", 0), ("list", "/t/sub", 0), ("read", "/t/c", 1)}
-    assert {use.source for use in recording.uses} == {opens, *(["strace"] if backend == "strace" else [])}
+    assert {use.source for use in recording.uses} == {opens, *({backend} & {"ebpf", "strace"})}
     if backend != "inotify":
         assert ("read", "/t/made/x", 0) in seen
         assert {use.program for use in recording.uses if use.path in ("/t/a", "/t/c")} == {"/probe"}

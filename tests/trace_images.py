@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from engine_images import image_of
 from tars import Item, d, f, link, tar
 
 from slimtasks.engine.client import Engine
+from slimtasks.errors import SlimError
+from slimtasks.trace.sidecar import Sidecar
 
 PROGRAMS = Path(__file__).parents[1] / "slimtasks" / "trace" / "programs"
 
@@ -56,6 +58,19 @@ def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
     ]
     with loaded(engine, "probe", [*folders(members, open_ones=("t",)), *members]) as tag:
         yield tag
+
+
+@contextmanager
+def with_backend(engine: Engine, tracer_image: str, name: str) -> Iterator[Sidecar]:
+    """A sidecar with that backend; the test is skipped where this machine's kernel does not take our eBPF program."""
+    with ExitStack() as stack:
+        try:
+            sidecar = stack.enter_context(Sidecar(engine, tracer_image, name))
+        except SlimError as error:
+            if name != "ebpf":
+                raise
+            pytest.skip(error.what)
+        yield sidecar
 
 
 @contextmanager

@@ -23,7 +23,6 @@ _KEYS_NOT_YET: tuple[Loc, ...] = (
 _VALUES_NOT_YET: dict[Loc, tuple[tuple[object, ...], str]] = {
     ("granularity",): (("package",), "auto, file"),
     ("trace", "lookups"): (("startup",), "all"),
-    ("trace", "backend"): (("ebpf",), "auto, strace, fanotify, inotify"),
     ("final", "builder"): (("docker", "buildkit", "buildx"), "archive"),
 }
 

@@ -7,7 +7,8 @@ static const struct backend {
     const char *name;
     const struct source *sources[KINDS][2];          /* of each kind the first that is able; none wanted: empty */
 } backends[] = {
-    {"auto", {{&fanotify, &inotify}, {&strace}}},
+    {"auto", {{&fanotify, &inotify}, {&ebpf, &strace}}},
+    {"ebpf", {{&fanotify, &inotify}, {&ebpf}}},
     {"strace", {{&fanotify, &inotify}, {&strace}}},
     {"fanotify", {{&fanotify}, {NULL}}},
     {"inotify", {{&inotify}, {NULL}}},

@@ -32,6 +32,15 @@ void programs_free(struct programs *programs)
     free(programs);
 }
 
+/* A process that ended, though nobody waited for it yet: it is in no cgroup of its own any more. */
+static bool is_over(pid_t pid)
+{
+    char text[4096];
+    const char *state = read_file(text, sizeof text, "/proc/%d/status", pid) ? strstr(text, "\nState:\t") : NULL;
+
+    return !state || state[8] == 'Z' || state[8] == 'X';
+}
+
 /* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's
  * command, dockerd unpacks files. Their executable is not a file of the container. What a process did before
  * it was the gate was runc's. A process that is gone
@@ -51,7 +60,7 @@ static bool is_from_outside(const struct target *target, pid_t pid)
     if (!read_file(text, sizeof text, "/proc/%d/cgroup", pid))
         return false;
     if (strncmp(text, target->cgroup, strlen(target->cgroup)))
-        return true;
+        return !is_over(pid);
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     if (stat(path, &running) || !read_link(text, sizeof text, "/proc/%d/exe", pid))
         return false;

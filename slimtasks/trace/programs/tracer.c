@@ -82,6 +82,9 @@ static void begin_step(struct target *target)
     if (time < target->asked + BUSY_MS && (time < target->asked + QUIET_MS || time < target->heard + QUIET_MS))
         return;
     read_sources(target);
+    for (int kind = 0; kind < KINDS; kind++)
+        if (target->sources[kind] && target->sources[kind]->step)
+            target->sources[kind]->step(target, target->next_step);
     target->step = target->next_step;
     report('N', target->id, text, (size_t)snprintf(text, sizeof text, "%u", target->step));
 }

@@ -31,6 +31,7 @@ struct source {
     bool (*able)(char *why, size_t size);            /* whether it can work here, else why not */
     bool (*start)(struct target *);                  /* begins to watch; false with errno where it cannot */
     bool (*attach)(struct target *, struct attachment *);   /* begins to follow a process that waits in its gate */
+    void (*step)(struct target *, unsigned);         /* what happens from now on counts for another step */
     size_t (*polled)(const struct target *, struct pollfd *, size_t);   /* what to wait for; returns how many */
     void (*mounted)(struct target *);                /* something was mounted or unmounted */
     void (*read)(struct target *);                   /* reports all that was queued when it was called */
@@ -60,10 +61,11 @@ struct target {
     struct mounts *found_mounts;
     struct fanotify *fanotify;
     struct inotify *inotify;
+    struct ebpf *ebpf;
     struct repeats *repeats;
 };
 
-extern const struct source fanotify, inotify, strace;
+extern const struct source fanotify, inotify, ebpf, strace;
 extern struct target *targets;
 
 /* frames.c: what is told, and helpers to read /proc */

@@ -1,0 +1,261 @@
+/* What was looked at, by our own eBPF program (lookups.bpf.c): loaded once, it follows what is put into its map of
+ * tasks, for all targets; one ring has the events of all. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "ebpf.h"
+#include "lookups.skel.h"
+
+#define PROBE "/.slimtasks-probe"                    /* looked up by ourselves, to see that it is seen */
+#define MARKER_MS 2000
+
+static struct lookups_bpf *kernel;
+static struct ring_buffer *ring;
+static struct target *by_slot[SLOTS];                /* the first is for the probe of `able`; none is used twice */
+static unsigned slots_used;
+static bool probe_seen;
+static unsigned long taken, limit;                   /* of the ring's events; how many of them to take now */
+static char complaint[400];                          /* libbpf's first */
+
+static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    if (level == LIBBPF_WARN && !*complaint)
+        vsnprintf(complaint, sizeof complaint, format, arguments);
+    complaint[strcspn(complaint, "\n")] = 0;
+    return 0;
+}
+
+static bool in_kernel(const char *tracepoint)
+{
+    return libbpf_find_vmlinux_btf_id(tracepoint, BPF_TRACE_RAW_TP) > 0;
+}
+
+static bool load(bool optional)
+{
+    if (!(kernel = lookups_bpf__open()))
+        return false;
+    fill_calls(kernel->rodata->calls, false);
+    fill_calls(kernel->rodata->calls32, true);
+    kernel->rodata->number_execve = call_number("execve");
+    kernel->rodata->number_execveat = call_number("execveat");
+    kernel->rodata->number_exit = call_number("exit");
+    kernel->rodata->number_exit_group = call_number("exit_group");
+    kernel->rodata->number_sigreturn = call_number("rt_sigreturn");
+    kernel->rodata->open_flags = O_ACCMODE | O_CREAT | O_PATH | O_DIRECTORY | O_TMPFILE;
+    kernel->rodata->creat_flags = O_CREAT | O_WRONLY;
+    bpf_program__set_autoload(kernel->progs.capable, optional && in_kernel("cap_capable"));
+    bpf_program__set_autoload(kernel->progs.submitted, ebpf_sees_rings = optional && in_kernel("io_uring_submit_req"));
+    if (!lookups_bpf__load(kernel) && !lookups_bpf__attach(kernel))
+        return true;
+    lookups_bpf__destroy(kernel);
+    kernel = NULL;
+    return false;
+}
+
+static bool set_step(unsigned slot, unsigned step)
+{
+    struct slot value;
+
+    if (bpf_map_lookup_elem(bpf_map__fd(kernel->maps.slots), &slot, &value))
+        return false;
+    value.step = step;
+    return !bpf_map_update_elem(bpf_map__fd(kernel->maps.slots), &slot, &value, BPF_ANY);
+}
+
+static bool follow_task(unsigned slot, pid_t thread, unsigned program)
+{
+    struct task task = {slot, program};
+    return !bpf_map_update_elem(bpf_map__fd(kernel->maps.tasks), &thread, &task, BPF_ANY);
+}
+
+static int take(void *context, void *bytes, size_t size)
+{
+    (void)context;
+    const struct event *event = bytes;
+    const char *text = (const char *)(event + 1);
+    struct target *target = event->slot < SLOTS ? by_slot[event->slot] : NULL;
+
+    taken++;
+    if (size < sizeof *event || size < sizeof *event + event->string + event->start)
+        return 0;
+    if (event->program == PROGRAM_ENGINE && event->type == EVENT_PATH && !strcmp(text, PROBE))
+        probe_seen = true;
+    else if (target && event->program == PROGRAM_GATE && event->type == EVENT_PATH && !strcmp(text, GATE)) {
+        for (struct attachment *a = target->attachments; a; a = a->next)
+            if (a->gate == (pid_t)event->tid)
+                marked(target, a, &ebpf);
+    } else if (target)
+        ebpf_event(target, event, text);
+    return taken >= limit ? -ECANCELED : 0;
+}
+
+/* What was queued before the call, no more: a busy container must not keep us here. */
+static void take_queued(void)
+{
+    limit = __atomic_load_n(&kernel->bss->counters.events, __ATOMIC_ACQUIRE);
+    if (taken < limit)
+        ring_buffer__consume(ring);
+}
+
+/* A lookup of our own, as if the target had made it: when that came through, all that was before it has. */
+static bool probe(unsigned slot)
+{
+    pid_t self = getpid();
+    long until = now() + MARKER_MS;
+
+    probe_seen = false;
+    if (!follow_task(slot, self, PROGRAM_ENGINE))
+        return false;
+    access(PROBE, F_OK);
+    bpf_map_delete_elem(bpf_map__fd(kernel->maps.tasks), &self);
+    for (;;) {
+        take_queued();
+        if (probe_seen || now() > until)
+            return probe_seen;
+        usleep(1000);
+    }
+}
+
+static bool able(char *why, size_t size)
+{
+    static bool tried, works;
+
+    if (!tried) {
+        tried = true;
+        libbpf_set_print(listen_to_libbpf);
+        works = load(true) || load(false);
+        if (works) {
+            ring = ring_buffer__new(bpf_map__fd(kernel->maps.events), take, NULL, NULL);
+            slots_used = 1;
+            works = ring && ebpf_facts_open(bpf_map__fd(kernel->maps.programs)) && probe(0);
+            if (!works)
+                snprintf(complaint, sizeof complaint, "our program is loaded, but a lookup of our own does not come through");
+        }
+    }
+    snprintf(why, size, "%s", works ? "" : *complaint ? complaint : "the kernel does not take our program");
+    return works;
+}
+
+static bool start(struct target *target)
+{
+    if (slots_used == SLOTS || !(target->ebpf = calloc(1, sizeof *target->ebpf))) {
+        errno = ENOMEM;
+        return false;
+    }
+    target->ebpf->slot = slots_used++;
+    by_slot[target->ebpf->slot] = target;
+    return set_step(target->ebpf->slot, target->step);
+}
+
+static bool follow(struct target *target, struct attachment *a)
+{
+    return follow_task(target->ebpf->slot, a->gate, PROGRAM_GATE);
+}
+
+static void read_events(struct target *target)
+{
+    (void)target;
+    take_queued();
+}
+
+/* Each event has the step in which it happened, so those between the two lines here count for the right one. */
+static void begin_step(struct target *target, unsigned step)
+{
+    ebpf_facts(target);
+    if (!set_step(target->ebpf->slot, step))
+        incomplete(target, "ebpf cannot begin step %u: %s", step, strerror(errno));
+    take_queued();
+}
+
+/* How often a program was not run because it ran already on that processor. */
+static unsigned long long missed(const struct bpf_program *program)
+{
+    struct bpf_prog_info info = {0};
+    unsigned size = sizeof info;
+
+    if (bpf_program__fd(program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+        return 0;
+    return info.recursion_misses;
+}
+
+static void check_counters(struct target *target)
+{
+    const struct counters *c = &kernel->bss->counters;
+    const struct bpf_program *const needed[] = {kernel->progs.returned, kernel->progs.executed, kernel->progs.forked,
+                                                kernel->progs.exited};
+
+    if (c->lost)
+        incomplete(target, "ebpf had no room for %llu events", c->lost);
+    if (c->untracked)
+        incomplete(target, "ebpf had no room for %llu processes: %d are followed at a time", c->untracked, TASKS);
+    if (c->programs > PROGRAMS - PROGRAM_FIRST)
+        incomplete(target, "more than %d programs ran", PROGRAMS - PROGRAM_FIRST);
+    if (c->numberless)
+        incomplete(target, "system calls of the x32 kind were made, which ebpf does not know");
+    if (c->polled_rings)
+        incomplete(target, "an io_uring was made whose submissions no call shows (IORING_SETUP_SQPOLL)");
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (missed(needed[i]))
+            incomplete(target, "the kernel passed over our eBPF program %llu times", missed(needed[i]));
+}
+
+/* The tasks of a container that ended are gone; one whose number we put in too late is not. */
+static void forget_tasks(unsigned slot)
+{
+    int tasks = bpf_map__fd(kernel->maps.tasks);
+    unsigned thread, next, *before = NULL;
+    struct task task;
+
+    while (!bpf_map_get_next_key(tasks, before, &next)) {
+        thread = next;
+        before = &thread;
+        if (!bpf_map_lookup_elem(tasks, &thread, &task) && task.slot == slot) {
+            bpf_map_delete_elem(tasks, &thread);
+            before = NULL;
+        }
+    }
+}
+
+static bool ended(struct target *target)
+{
+    if (!probe(target->ebpf->slot))
+        incomplete(target, "ebpf did not see the lookup that we made at the end");
+    ebpf_facts(target);
+    check_counters(target);
+    return true;
+}
+
+static size_t polled(const struct target *target, struct pollfd *polls, size_t size)
+{
+    (void)target;
+    if (!size)
+        return 0;
+    *polls = (struct pollfd){ring_buffer__epoll_fd(ring), POLLIN, 0};
+    return 1;
+}
+
+static void stop(struct target *target)
+{
+    struct slot slot;
+
+    if (!target->ebpf)
+        return;
+    forget_tasks(target->ebpf->slot);
+    if (!bpf_map_lookup_elem(bpf_map__fd(kernel->maps.slots), &target->ebpf->slot, &slot)) {
+        unsigned long long place[2] = {slot.root_mount, slot.root_directory};
+        bpf_map_delete_elem(bpf_map__fd(kernel->maps.roots), place);
+    }
+    by_slot[target->ebpf->slot] = NULL;
+    free(target->ebpf);
+}
+
+const struct source ebpf = {
+    .name = "ebpf", .kind = LOOKUPS, .able = able, .start = start, .attach = follow, .step = begin_step,
+    .polled = polled, .read = read_events, .ended = ended, .stop = stop,
+};

@@ -1,0 +1,123 @@
+/* The few fields of the kernel's structures that lookups.bpf.c reads. Where they are is found when the program is
+ * loaded (CO-RE), from the running kernel's BTF: so nothing here depends on the machine that built it. */
+#pragma once
+
+#define FIELDS __attribute__((preserve_access_index))
+
+struct dentry;
+struct file;
+struct super_block;
+
+struct qstr {
+    union {
+        struct { __u32 hash, len; } FIELDS;
+        __u64 hash_len;
+    } FIELDS;
+    const unsigned char *name;
+} FIELDS;
+
+struct inode {
+    __u16 i_mode;
+} FIELDS;
+
+struct dentry {
+    struct dentry *d_parent;
+    struct qstr d_name;
+    struct inode *d_inode;
+} FIELDS;
+
+struct vfsmount {
+    struct dentry *mnt_root;
+} FIELDS;
+
+struct mnt_namespace;
+
+struct mount {
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+    struct vfsmount mnt;
+    struct mnt_namespace *mnt_ns;
+} FIELDS;
+
+struct path {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+} FIELDS;
+
+struct file {
+    unsigned int f_mode;
+    void *private_data;
+    struct inode *f_inode;
+    struct path f_path;
+} FIELDS;
+
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+} FIELDS;
+
+struct files_struct {
+    struct fdtable *fdt;
+} FIELDS;
+
+struct fs_struct {
+    struct path root, pwd;
+} FIELDS;
+
+struct mm_struct {
+    struct file *exe_file;
+} FIELDS;
+
+struct user_namespace;
+
+struct cred {
+    struct user_namespace *user_ns;
+} FIELDS;
+
+struct signal_struct {
+    unsigned int flags;
+} FIELDS;
+
+struct thread_info {
+    __u32 status; /* x86 alone has it */
+} FIELDS;
+
+struct nsproxy {
+    struct mnt_namespace *mnt_ns;
+} FIELDS;
+
+struct task_struct {
+    struct thread_info thread_info;
+    int pid, exit_code;
+    struct mm_struct *mm;
+    struct fs_struct *fs;
+    struct files_struct *files;
+    const struct cred *real_cred;
+    struct signal_struct *signal;
+    struct nsproxy *nsproxy;
+} FIELDS;
+
+struct linux_binprm {
+    const char *filename, *interp, *fdpath;
+} FIELDS;
+
+struct socket {
+    short type;
+} FIELDS;
+
+struct io_kiocb {
+    __u8 opcode;
+} FIELDS;
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+    unsigned long di, si, dx, r10, r8, r9, bx, cx, bp, orig_ax;
+} FIELDS;
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+    __u64 regs[31], pstate, orig_x0;
+    int syscallno;
+} FIELDS;
+#else
+#error "lookups: no registers known for this architecture"
+#endif
