@@ -105,7 +105,20 @@ static void *run(void *arguments)
                 close(open(name, O_RDONLY | O_CREAT, 0644));
             } else if (IS("say")) { puts(one); fflush(stdout); }
             else if (IS("many")) for (int i = 0; i < atoi(one); i++) { sprintf(buffer, "/t/many/%d", i); close(open(buffer, O_RDONLY | O_CREAT, 0644)); }
-            else { fprintf(stderr, "probe: %s?\n", *words); _exit(2); }
+            else if (IS("children")) {  /* each opens one file and is gone; a part of them is waited for at once */
+                for (int i = 0; i < atoi(one); i++) {
+                    pid_t child = fork();
+                    sprintf(buffer, "/t/many/%d", i);
+                    if (!child) {
+                        open(buffer, O_RDONLY | O_CREAT, 0644);
+                        _exit(0);
+                    }
+                    if (i % 3)
+                        waitpid(child, &status, 0);
+                }
+                while (wait(&status) > 0)
+                    ;
+            } else { fprintf(stderr, "probe: %s?\n", *words); _exit(2); }
             words++;
         }
     }

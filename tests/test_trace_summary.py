@@ -74,6 +74,37 @@ def test_for_what_a_file_was_opened() -> None:
     assert found == [("/usr/bin/log", "read", (1, 2)), ("/usr/bin/log", "write", (0,))]
 
 
+def test_who_it_was_is_told_by_who_knows() -> None:
+    uses = [
+        Use("/bin/sh", "exec", "/usr/bin/start", 0, "strace", "/bin/sh"),
+        Use("/usr/bin/dash", "exec", "/gone", 0, "fanotify"),
+        Use("/bin/ld", "read", "/p", 0, "strace", "/bin/ld"),
+        Use("/usr/bin/ld", "read", "", 0, "fanotify"),
+        Use("/usr/bin/ld", "exec", "/q", 0, "fanotify"),
+    ]
+    found = {(access.path, access.how): access.by for access in accesses(uses, TREE) if access.sources == ("fanotify",)}
+    assert found == {
+        ("/usr/bin/dash", "exec"): ("/usr/bin/dash",),
+        ("/usr/bin/ld", "read"): ("/p",),
+        ("/usr/bin/ld", "exec"): ("/q",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/proc/18", "/proc/[pid]"),
+        ("/proc/18/fd/3", "/proc/[pid]/fd/3"),
+        ("/proc/self/task/7/comm", "/proc/self/task/[tid]/comm"),
+        ("/proc/18/task/7", "/proc/[pid]/task/[tid]"),
+        ("/proc/1800x", "/proc/1800x"),
+        ("/x/proc/18", "/x/proc/18"),
+    ],
+)
+def test_no_pids(path: str, expected: str) -> None:
+    assert [access.path for access in accesses([Use(path, "list", "", 0, "strace", path)], TREE)] == [expected]
+
+
 def test_what_a_program_did() -> None:
     uses = [
         Use("/bin/new", "create", "/bin/sh", 0, "strace"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +12,7 @@ from slimtasks.trace.uses import Fact, Use, tidied
 
 WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
 LOOKUPS = frozenset({"strace", "ebpf"})  # sources that see the string and the flags of an open
+_OPENS = frozenset({"exec", "read", "write", "create", "list"})
 _NOT_FOLLOWED = frozenset({"readlink", "rename", "remove", "create", "bind"})  # a symlink that the path itself names
 _FACTS = {
     "syscall": "syscalls",
@@ -25,7 +27,7 @@ _FACTS = {
 def accesses(uses: Iterable[Use], tree: Tree) -> tuple[Access, ...]:
     """Sorted by path and way; `tree` is the fat image's, by which symlinks lead on."""
     found: dict[tuple[str, str], list[Use]] = defaultdict(list)
-    for use in _with_purpose(uses, tree):
+    for use in _joined(uses, tree):
         found[use.path, use.how].append(use)
     programs = _Programs(tree)
     return tuple(_access(path, how, found[path, how], programs, tree) for path, how in sorted(found))
@@ -37,7 +39,7 @@ def programs(uses: Iterable[Use], facts: Iterable[Fact], tree: Tree) -> tuple[Pr
     named = _Programs(tree)
     for fact in facts:
         found[named.of(fact.program)][_FACTS[fact.kind]].add(fact.value)
-    for use in uses:
+    for use in map(_without_pids, uses):
         for field, value in _told(use, tree):
             found[named.of(use.program)][field].add(value)
     fields = ((program, {name: tuple(sorted(values)) for name, values in found[program].items()}) for program in found)
@@ -85,16 +87,32 @@ def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree:
     )
 
 
-def _with_purpose(uses: Iterable[Use], tree: Tree) -> Iterator[Use]:
-    """fanotify cannot tell for what a file was opened: where all who saw the string opened it to write, that is it."""
-    uses = tuple(uses)
-    purposes: dict[tuple[str, int], set[str]] = defaultdict(set)
+def _joined(uses: Iterable[Use], tree: Tree) -> Iterator[Use]:
+    """What fanotify saw, told by what the sources of lookups saw of the same files, which know more of it.
+
+    It cannot tell for what a file was opened: where all who named it opened it to write, that is it. And it knows
+    programs by asking for them afterwards.
+    """
+    uses = tuple(map(_without_pids, uses))
+    others: dict[tuple[str, int], list[Use]] = defaultdict(list)
     for use in uses:
-        if use.source in LOOKUPS and use.how in ("read", "write", "exec"):
-            purposes[tree.walk(use.path).resolved, use.step].add(use.how)
+        if use.source in LOOKUPS and use.how in _OPENS:
+            others[tree.walk(use.path).resolved, use.step].append(use)
     for use in uses:
-        is_write = use.source not in LOOKUPS and use.how == "read" and purposes.get((use.path, use.step)) == {"write"}
-        yield use._replace(how="write") if is_write else use
+        same = [] if use.source in LOOKUPS else others.get((use.path, use.step), [])
+        purposes = {other.how for other in same} - {"create"}
+        how = "write" if use.how == "read" and purposes == {"write"} else use.how
+        by = {other.program for other in same if (other.how == "exec") == (use.how == "exec")} or {use.program}
+        yield from (use._replace(how=how, program=program) for program in by)
+
+
+_PID, _TID = re.compile(r"^/proc/\d+(?=/|$)"), re.compile(r"^(/proc/[^/]+/task/)\d+(?=/|$)")
+
+
+def _without_pids(use: Use) -> Use:
+    """Paths below /proc as proc(5) names them: no number tells one run from another."""
+    path = _TID.sub(r"\1[tid]", _PID.sub("/proc/[pid]", use.path))
+    return use if path == use.path else use._replace(path=path, asked="")
 
 
 def _is_other(asked: str, path: str) -> bool:

@@ -93,22 +93,17 @@ static void check_gates(struct target *target, pid_t pid)
             incomplete(target, "a process left its gate before it was let go");
 }
 
-/* The kernel appends " (deleted)" to the path of a file that was removed meanwhile. A name may end so by itself:
- * that of a file that still has a link, once the target is gone and nothing can be looked up in its root. */
+/* The kernel appends " (deleted)" to the path of a file that was removed meanwhile. A name may end so by itself: that
+ * of a file that still has a link, and is there. */
 static void less_deleted(struct target *target, char *path, size_t length, nlink_t links)
 {
     static const char suffix[] = " (deleted)";
     size_t tail = sizeof suffix - 1;
-    char full[4200], root[64];
     struct stat info;
 
-    if (length <= tail || strcmp(path + length - tail, suffix))
-        return;
-    snprintf(full, sizeof full, "/proc/%d/root%s", target->pid, path);
-    snprintf(root, sizeof root, "/proc/%d/root/", target->pid);
-    if (links && (!lstat(full, &info) || lstat(root, &info)))
-        return;
-    path[length - tail] = 0;
+    if (length > tail && !strcmp(path + length - tail, suffix)
+        && !(links && !fstatat(target->root, path + 1, &info, AT_SYMLINK_NOFOLLOW)))
+        path[length - tail] = 0;
 }
 
 static void record(struct target *target, const char *program, const char *how, const char *path)
@@ -124,12 +119,10 @@ static void record(struct target *target, const char *program, const char *how, 
 /* A mount that is gone meanwhile, with who used it, says nothing; but if there is the same file, that is it. */
 static bool is_there(struct target *target, const struct fanotify_event_metadata *event, const char *path)
 {
-    char full[4200];
     struct stat named, opened;
 
-    snprintf(full, sizeof full, "/proc/%d/root%s", target->pid, path);
-    return !stat(full, &named) && !fstat(event->fd, &opened) && named.st_dev == opened.st_dev
-        && named.st_ino == opened.st_ino;
+    return !fstatat(target->root, path[1] ? path + 1 : ".", &named, 0) && !fstat(event->fd, &opened)
+        && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 static void opened(struct target *target, const struct fanotify_event_metadata *event)
@@ -166,10 +159,7 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         incomplete(target, "%s was opened through a mount of which nothing is known", path);
     const char *program = executed ? program_executed(programs, event->pid, event->fd, path)
                                    : program_of(programs, event->pid);
-    if (executed)
-        record(target, program, "exec", path);
-    if (event->mask & FAN_OPEN)
-        record(target, program, S_ISDIR(info.stx_mode) ? "list" : "read", path);
+    record(target, program, executed ? "exec" : S_ISDIR(info.stx_mode) ? "list" : "read", path);
 }
 
 /* The buffer is small because the kernel opens a file descriptor for each event in it. */

@@ -32,22 +32,20 @@ void programs_free(struct programs *programs)
     free(programs);
 }
 
-/* A process that ended, though nobody waited for it yet: it is in no cgroup of its own any more. */
-static bool is_over(pid_t pid)
+/* Whether the first line of /proc/PID/cgroup tells of another one. That of a process which is ending is / (in v1). */
+static bool is_elsewhere(const struct target *target, char *text)
 {
-    char text[4096];
-    const char *state = read_file(text, sizeof text, "/proc/%d/status", pid) ? strstr(text, "\nState:\t") : NULL;
-
-    return !state || state[8] == 'Z' || state[8] == 'X';
+    text[strcspn(text, "\n")] = 0;
+    const char *path = strrchr(text, ':');
+    return strncmp(text, target->cgroup, strlen(target->cgroup)) && path && strcmp(path, ":/");
 }
 
-/* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's
- * command, dockerd unpacks files. Their executable is not a file of the container. What a process did before
- * it was the gate was runc's. A process that is gone
- * counts as the container's: better one path too many than one too few. */
+/* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's command,
+ * dockerd unpacks files. Their executable is not a file of the container. What a process did before it was the gate
+ * was runc's. One that is gone counts as the container's: better one path too many than one too few. */
 static bool is_from_outside(const struct target *target, pid_t pid)
 {
-    char text[4096], path[8300];
+    char text[4096], path[64];
     struct stat running, named;
 
     if (read_link(text, sizeof text, "/proc/%d/exe", pid) && !strcmp(text, GATE))
@@ -59,13 +57,14 @@ static bool is_from_outside(const struct target *target, pid_t pid)
         return false;
     if (!read_file(text, sizeof text, "/proc/%d/cgroup", pid))
         return false;
-    if (strncmp(text, target->cgroup, strlen(target->cgroup)))
-        return !is_over(pid);
+    if (is_elsewhere(target, text))
+        return true;
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     if (stat(path, &running) || !read_link(text, sizeof text, "/proc/%d/exe", pid))
         return false;
-    snprintf(path, sizeof path, "/proc/%d/root%s", target->pid, text);
-    return stat(path, &named) || named.st_dev != running.st_dev || named.st_ino != running.st_ino;
+    if (!strcmp(text, GATE))                         /* it was runc a moment ago */
+        return true;
+    return fstatat(target->root, text + 1, &named, 0) || named.st_dev != running.st_dev || named.st_ino != running.st_ino;
 }
 
 static struct process *known(struct programs *programs, pid_t pid)
@@ -81,12 +80,15 @@ void program_is_gate(struct programs *programs, pid_t pid)
 }
 
 /* A child runs its parent's program until it executes another. What it runs now says which parent it is that we
- * know: it may have been given another one, or may have executed something meanwhile. */
-static const char *inherited(struct programs *programs, pid_t pid)
+ * know: it may have been given another one, or may have executed something meanwhile. As that depends on who is
+ * faster, it is not asked for where another source knows for certain. */
+static const char *inherited(const struct target *target, struct programs *programs, pid_t pid)
 {
     char text[1024], path[4096];
     int parent;
 
+    if (target->sources[LOOKUPS])
+        return "";
     if (!read_file(text, sizeof text, "/proc/%d/stat", pid) || !read_link(path, sizeof path, "/proc/%d/exe", pid))
         return "";
     const char *name = strrchr(text, ')');
@@ -122,7 +124,7 @@ bool is_foreign(struct target *target, struct programs *programs, pid_t pid)
     if (is_from_outside(target, pid))
         return true;
     check_attached(target, pid);
-    programs->processes[(unsigned)pid % MOST] = (struct process){pid, inherited(programs, pid), "", false};
+    programs->processes[(unsigned)pid % MOST] = (struct process){pid, inherited(target, programs, pid), "", false};
     return false;
 }
 
