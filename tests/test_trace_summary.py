@@ -74,6 +74,15 @@ def test_for_what_a_file_was_opened() -> None:
     assert found == [("/usr/bin/log", "read", (1, 2)), ("/usr/bin/log", "write", (0,))]
 
 
+def test_a_name_that_was_given_later_is_no_news() -> None:
+    uses = [
+        Use("/new", "rename", "/p", 0, "strace", "/new"),
+        Use("/new", "read", "/p", 0, "fanotify"),
+        Use("/new", "read", "/p", 1, "fanotify"),
+    ]
+    assert [(access.how, access.steps) for access in accesses(uses, TREE)] == [("read", (1,)), ("rename", (0,))]
+
+
 def test_who_it_was_is_told_by_who_knows() -> None:
     uses = [
         Use("/bin/sh", "exec", "/usr/bin/start", 0, "strace", "/bin/sh"),

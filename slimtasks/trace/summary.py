@@ -90,15 +90,18 @@ def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree:
 def _joined(uses: Iterable[Use], tree: Tree) -> Iterator[Use]:
     """What fanotify saw, told by what the sources of lookups saw of the same files, which know more of it.
 
-    It cannot tell for what a file was opened: where all who named it opened it to write, that is it. And it knows
-    programs by asking for them afterwards.
+    It cannot tell for what a file was opened: where all who named it opened it to write, that is it. It asks for
+    programs afterwards, and for paths: one that was renamed meanwhile may have either name.
     """
     uses = tuple(map(_without_pids, uses))
     others: dict[tuple[str, int], list[Use]] = defaultdict(list)
     for use in uses:
         if use.source in LOOKUPS and use.how in _OPENS:
             others[tree.walk(use.path).resolved, use.step].append(use)
+    renamed = {(use.path, use.step) for use in uses if use.how == "rename"}
     for use in uses:
+        if use.source not in LOOKUPS and (use.path, use.step) in renamed:
+            continue
         same = [] if use.source in LOOKUPS else others.get((use.path, use.step), [])
         purposes = {other.how for other in same} - {"create"}
         how = "write" if use.how == "read" and purposes == {"write"} else use.how

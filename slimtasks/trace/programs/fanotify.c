@@ -160,6 +160,9 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
     const char *program = executed ? program_executed(programs, event->pid, event->fd, path)
                                    : program_of(programs, event->pid);
     record(target, program, executed ? "exec" : S_ISDIR(info.stx_mode) ? "list" : "read", path);
+    /* Its interpreter opens it again, which the kernel may have made one event of with this. */
+    if (executed && is_script(event->fd))
+        record(target, program, "read", path);
 }
 
 /* The buffer is small because the kernel opens a file descriptor for each event in it. */

@@ -140,6 +140,12 @@ const char *program_of(struct programs *programs, pid_t pid)
     return process->path;
 }
 
+bool is_script(int file)
+{
+    char start[2];
+    return pread(file, start, sizeof start, 0) == sizeof start && start[0] == '#' && start[1] == '!';
+}
+
 enum kind { OTHER, SCRIPT, STATIC, DYNAMIC };
 
 static enum kind kind_of(int file)
@@ -147,10 +153,10 @@ static enum kind kind_of(int file)
     union { unsigned char bytes[sizeof(Elf64_Ehdr)]; Elf64_Ehdr wide; Elf32_Ehdr narrow; } head = {0};
     uint32_t type;
 
-    if (pread(file, &head, sizeof head, 0) < 2)
-        return OTHER;
-    if (head.bytes[0] == '#' && head.bytes[1] == '!')
+    if (is_script(file))
         return SCRIPT;
+    if (pread(file, &head, sizeof head, 0) < (ssize_t)sizeof head.narrow)
+        return OTHER;
     if (memcmp(head.bytes, ELFMAG, SELFMAG))
         return OTHER;
     bool wide = head.bytes[EI_CLASS] == ELFCLASS64;

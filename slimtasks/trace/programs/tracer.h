@@ -103,6 +103,7 @@ void mounts_free(struct target *target);
 struct programs *programs_new(void);
 void program_is_gate(struct programs *programs, pid_t pid);
 bool is_foreign(struct target *target, struct programs *programs, pid_t pid);
+bool is_script(int file);
 const char *program_of(struct programs *programs, pid_t pid);
 const char *program_executed(struct programs *programs, pid_t pid, int file, const char *path);
 void programs_free(struct programs *programs);
