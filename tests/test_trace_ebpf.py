@@ -141,7 +141,9 @@ def test_what_cannot_be_told_is_incomplete(
 
 def test_facts(engine: Engine, sidecar: Sidecar, corners_image: str) -> None:
     line = "tcp 8080 udp 53 reach 9 queues open /dev/null chown /t/a"
-    facts = {(fact.kind, fact.value) for fact in traced(engine, sidecar, corners(corners_image, line)).facts}
+    told = traced(engine, sidecar, corners(corners_image, line)).facts
+    assert {fact.program for fact in told} == {"/corners"}
+    facts = {(fact.kind, fact.value) for fact in told}
     calls = {value for kind, value in facts if kind == "syscall"}
     assert {fact for fact in facts if fact[0] not in ("syscall", "capability")} == {
         ("bind", "tcp 0.0.0.0:8080"),

@@ -76,6 +76,15 @@ static void tell_opened(struct target *target, const char *program, const struct
         report_fact(target, program, "device", "%s%s%s", *asked == '/' ? "" : base, *asked == '/' ? "" : "/", asked);
 }
 
+/* A refused connection is one that was tried; one to a path that is not there is only a lookup. */
+static bool reached_socket(const struct event *event)
+{
+    if (event->how == HOW_BIND)
+        return !event->error;
+    return event->how == HOW_CONNECT && event->error != ENOENT && event->error != ENOTDIR && event->error != EFAULT
+           && event->error != EBADF;
+}
+
 static void tell_path(struct target *target, const char *program, const struct event *event, const char *base, const char *asked)
 {
     static const char *const words[] = {
@@ -90,8 +99,9 @@ static void tell_path(struct target *target, const char *program, const struct e
         report_fact(target, program, "ipc", "posix /%s", asked);
     else
         report_access(target, program, "ebpf", words[event->how], event->error, base, asked);
-    if (event->how == HOW_CONNECT || (event->how == HOW_BIND && !event->error))
-        report_fact(target, program, event->how == HOW_BIND ? "bind" : "connect", "unix %s", asked);
+    if (reached_socket(event))
+        report_fact(target, program, event->how == HOW_BIND ? "bind" : "connect", "unix %s%s%s", *asked == '/' ? "" : base,
+                    *asked == '/' ? "" : "/", asked);
 }
 
 static void tell_socket(struct target *target, const char *program, const struct event *event, const char *bytes)
@@ -101,7 +111,7 @@ static void tell_socket(struct target *target, const char *program, const struct
     char text[INET6_ADDRSTRLEN] = "";
     size_t length = event->string < sizeof address.bytes - 1 ? event->string : sizeof address.bytes - 1;
 
-    if (event->how == HOW_BIND && event->error)
+    if (!reached_socket(event))
         return;
     memcpy(&address, bytes, length);
     type = event->mode == SOCK_STREAM ? "tcp" : event->mode == SOCK_DGRAM ? "udp" : event->mode == SOCK_RAW ? "raw" : "other";

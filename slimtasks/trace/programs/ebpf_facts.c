@@ -77,7 +77,7 @@ void ebpf_facts(struct target *target)
     for (unsigned i = PROGRAM_FIRST; i < PROGRAMS; i++) {
         unsigned slot;
         const char *program = ebpf_program(i, &slot);
-        if (!program || slot != target->ebpf->slot)
+        if (!program || !strcmp(program, GATE) || slot != target->ebpf->slot)
             continue;
         tell_calls(target, program, &noted[i], &told[i]);
         tell_rest(target, program, &noted[i], &told[i]);
