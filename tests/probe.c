@@ -15,9 +15,9 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define IS(verb) (!strcmp(*words, verb))
+#include "ways.h"
 
-static void *run(void *arguments);
+#define IS(verb) (!strcmp(*words, verb))
 
 static void sock(const char *path, int (*act)(int, const struct sockaddr *, socklen_t))
 {
@@ -44,10 +44,10 @@ static void in_thread(char **words)
     pthread_join(thread, NULL);
 }
 
-static void *run(void *arguments)
+void *run(void *arguments)
 {
     char buffer[4096];
-    int status = 0;
+    int status = 0, taken;
 
     for (char **words = arguments; *words; words++) {
         if (IS("fork") || IS("vfork") || IS("daemon")) {
@@ -70,6 +70,10 @@ static void *run(void *arguments)
         } else if (IS("exec")) {
             execvp(words[1], words + 1);
             perror(words[1]);
+        } else if ((taken = way(words)) != UNKNOWN) {
+            if (taken == ALL)
+                return NULL;
+            words += taken;
         } else if (!words[1]) {
             fprintf(stderr, "probe: %s?\n", *words);
             _exit(2);
@@ -97,13 +101,7 @@ static void *run(void *arguments)
             }
             else if (IS("setuid")) (void)!setuid((uid_t)atoi(one));
             else if (IS("sleep")) usleep((useconds_t)atoi(one) * 1000);
-            else if (IS("hex")) {  /* a name that no JSON can carry */
-                char name[256] = "/t/";
-                size_t n = 3;
-                for (unsigned byte; sscanf(one, "%2x", &byte) == 1; one += 2)
-                    name[n++] = (char)byte;
-                close(open(name, O_RDONLY | O_CREAT, 0644));
-            } else if (IS("say")) { puts(one); fflush(stdout); }
+            else if (IS("say")) { puts(one); fflush(stdout); }
             else if (IS("many")) for (int i = 0; i < atoi(one); i++) { sprintf(buffer, "/t/many/%d", i); close(open(buffer, O_RDONLY | O_CREAT, 0644)); }
             else if (IS("children")) {  /* each opens one file and is gone; a part of them is waited for at once */
                 for (int i = 0; i < atoi(one); i++) {
@@ -125,9 +123,21 @@ static void *run(void *arguments)
     return NULL;
 }
 
+/* hex:2f74 is /t: names that no JSON can carry. */
+static void decode(char *word)
+{
+    unsigned byte;
+    if (!strncmp(word, "hex:", 4)) {
+        for (const char *digits = word + 4; sscanf(digits, "%2x", &byte) == 1; digits += 2)
+            *word++ = (char)byte;
+        *word = 0;
+    }
+}
+
 int main(int count, char **arguments)
 {
-    (void)count;
+    for (int i = 1; i < count; i++)
+        decode(arguments[i]);
     run(arguments + 1);
     return 0;
 }

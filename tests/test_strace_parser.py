@@ -35,6 +35,7 @@ def dump(parser: Parser) -> list[str]:
         ('openat(AT_FDCWD</>, "/x", O_RDONLY|O_PATH) = 4</x>', ["stat /x"]),
         ('openat(AT_FDCWD</>, "/tmp", O_RDWR|O_EXCL|O_TMPFILE, 0600) = 4</tmp/#12 (deleted)>', ["stat /tmp"]),
         ('openat2(AT_FDCWD</a>, "x", {flags=O_RDONLY, resolve=RESOLVE_BENEATH}, 24) = 3</a/x>', ["read /a/x"]),
+        ('openat2(3</a>, "/../x", {flags=O_RDONLY, resolve=RESOLVE_IN_ROOT}, 24) = 4</a/x>', ["read /a/x"]),
         ('open("x", O_RDONLY)         = 3</work/x>', ["read /work/x"]),
         ('creat("/x", 0644)           = 3</x>', ["create /x", "write /x"]),
         # what went wrong
@@ -71,7 +72,11 @@ def dump(parser: Parser) -> list[str]:
         ('symlinkat("../to", 3</p>, "b")    = 0', ["create /p/b"]),
         ('unlinkat(3</p>, "a", AT_REMOVEDIR) = 0', ["remove /p/a"]),
         ('mknodat(AT_FDCWD</>, "/f", S_IFIFO|0644) = 0', ["create /f"]),
-        ('mount("/a", "/b", NULL, MS_BIND, NULL) = 0', ["stat /b"]),
+        ('mount("/a", "/b", NULL, MS_BIND, NULL) = 0', ["stat /a", "stat /b"]),
+        ('mount("a", "/b", NULL, MS_MOVE, NULL) = 0', ["stat /b", "stat /work/a"]),
+        ('mount("/dev/sda", "/b", "ext4", 0, NULL) = 0', ["stat /b", "stat /dev/sda"]),
+        ('mount("none", "/b", "tmpfs", 0, NULL) = 0', ["stat /b"]),
+        ('mount("/a", "/b", NULL, MS_RDONLY|MS_REMOUNT|MS_BIND, NULL) = 0', ["stat /b"]),
         # sockets
         ('bind(5<socket:[5]>, {sa_family=AF_UNIX, sun_path="/run/s"}, 13) = 0', ["bind /run/s"]),
         ('bind(5<socket:[5]>, {sa_family=AF_UNIX, sun_path="s"}, 13) = 0', ["bind /work/s"]),
@@ -192,6 +197,28 @@ STAT = 'stat("x", 0x7f) = -1 ENOENT (No such file or directory)'
             ],
             ["exec /x", "miss /work/x"],
         ),
+        (
+            [
+                f"clone(flags=CLONE_FS|CLONE_THREAD) {CHILD}",
+                '20 execve("/x", ["x"], 0x5 /* 1 var */ <pid changed to 10 ...>',
+                "+++ superseded by execve in pid 20 +++",
+                "<... execve resumed>)  = 0",
+                STAT,
+            ],
+            ["exec /x", "miss /work/x"],
+        ),
+        # and the one that started it may still be about to return from that
+        (
+            [
+                "clone(flags=CLONE_FS|CLONE_THREAD <unfinished ...>",
+                '20 execve("/x", ["x"], 0x5 /* 1 var */ <unfinished ...>',
+                "<... clone resumed>)     = ? <unavailable>",
+                "+++ superseded by execve in pid 20 +++",
+                "<... execve resumed>)  = 0",
+                STAT,
+            ],
+            ["exec /x", "miss /work/x"],
+        ),
         # the number of a process that ended may come again
         (
             [f"fork() {CHILD}", '20 chdir("/c") = 0', "20 +++ exited with 0 +++", f"20 {STAT}", f"fork() {CHILD}"],
@@ -216,6 +243,8 @@ def test_where_a_process_is(lines: list[str], expected: list[str]) -> None:
         (['pivot_root("/a", "/b") = 0'], "another tree of mounts"),
         (["setns(4<mnt:[4026]>, CLONE_NEWNS) = 0"], "another tree of mounts"),
         (['99 stat("x", 0x7f) = 0'], "parent was not seen"),
+        (["io_uring_setup(8, {flags=0}) = 3<anon_inode:[io_uring]>"], "io_uring"),
+        (["ptrace(PTRACE_TRACEME) = -1 EPERM (Operation not permitted)"], "wants to be traced"),
         # a thread that nobody knows moved others, was moved by them, or may have moved a third
         (["clone(flags=CLONE_FS) = 8", '20 chdir("sub") = 0', STAT], "moved the working directory"),
         (["clone(flags=CLONE_FS) = 8", '20 stat("x", 0x7f) = 0', 'chdir("/tmp") = 0'], "moved the working directory"),

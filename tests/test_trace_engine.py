@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tars import f, tar
 from trace_images import with_backend
+from traced import below, dump, probe, traced
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig, Mount
@@ -20,7 +21,6 @@ from slimtasks.engine.container import Container
 from slimtasks.engine.labels import Owner
 from slimtasks.errors import EngineError, IncompleteTrace, WorkloadError
 from slimtasks.trace.launcher import TracedLauncher
-from slimtasks.trace.recording import Recording
 from slimtasks.trace.sidecar import Sidecar, sidecar_config
 from slimtasks.workload.launcher import run_to_end
 
@@ -28,44 +28,11 @@ pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images", "trace_images"]
 
 
-def probe(image: str, line: str, **more: object) -> ContainerConfig:
-    """A container of the probe that does what `line` says."""
-    return ContainerConfig(image, entrypoint=("/probe",), command=tuple(line.split()), **more)  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="module", params=["strace", "ebpf"])
 def sidecar(engine: Engine, tracer_image: str, request: pytest.FixtureRequest) -> Iterator[Sidecar]:
     """One for the tests that do it no harm, for each source of lookups."""
     with with_backend(engine, tracer_image, request.param) as running:
         yield running
-
-
-def traced(engine: Engine, sidecar: Sidecar, *configs: ContainerConfig, files: bytes = b"") -> Recording:
-    """Runs containers to their ends, one after the other."""
-    launcher = TracedLauncher(engine, sidecar)
-    for config in configs:
-        with launcher.create(config, files) as container:
-            done = run_to_end(launcher, container, 30)
-            assert done.status == 0, done
-    return launcher.finish()
-
-
-def below(recording: Recording, folder: str = "/t/") -> list[str]:
-    """What was used below a folder as sorted lines, e.g. 'read /t/a fanotify'; strace and ebpf are `lookups`."""
-    used = [use for use in recording.uses if use.path.startswith(folder)]
-    return sorted({f"{use.how} {use.path} {_LOOKUPS.get(use.source, use.source)}" for use in used})
-
-
-_LOOKUPS = {"strace": "lookups", "ebpf": "lookups"}
-
-
-def dump(text: str) -> list[str]:
-    """The lines of a table of 'path: how source, how source', in the order of `below`."""
-    found = []
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        path, _, ways = line.rpartition(": ")
-        found += [f"{how} {path} {source}" for how, source in (way.split() for way in ways.split(", "))]
-    return sorted(found)
 
 
 def test_every_way_of_using_a_path(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -219,11 +186,11 @@ def test_names(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
         "/t/ends (deleted)",
     ]
     words = [word for name in names for word in ("create", name, "open", name, "stat", name)]
-    config = ContainerConfig(probe_image, entrypoint=("/probe",), command=(*words, "hex", "ff80"))
+    config = ContainerConfig(probe_image, entrypoint=("/probe",), command=(*words, "create", "hex:2f742fff80"))
     recording = traced(engine, sidecar, config)
     found = {(use.path, use.how) for use in recording.uses if use.path.startswith("/t/")}
     expected = {(name, how) for name in names for how in ("read", "write", "create", "stat")}
-    assert found == expected | {(os.fsdecode(b"/t/\xff\x80"), how) for how in ("read", "create")}
+    assert found == expected | {(os.fsdecode(b"/t/\xff\x80"), how) for how in ("read", "write", "create")}
 
 
 def test_an_exec_is_traced_and_the_engines_own_part_of_it_is_not(

@@ -29,7 +29,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROGRAMS, made)
     subprocess.run(["make", "-s", "-C", str(made), "all"], check=True)
     probe = ["gcc", "-O1", "-static", "-pthread", "-D_GNU_SOURCE", "-o", str(made / "probe")]
-    subprocess.run([*probe, str(Path(__file__).with_name("probe.c"))], check=True)
+    subprocess.run([*probe, *(str(Path(__file__).with_name(name)) for name in ("probe.c", "ways.c"))], check=True)
     return made
 
 
@@ -61,11 +61,11 @@ def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
 
 
 @contextmanager
-def with_backend(engine: Engine, tracer_image: str, name: str) -> Iterator[Sidecar]:
+def with_backend(engine: Engine, tracer_image: str, name: str, *, allow_incomplete: bool = False) -> Iterator[Sidecar]:
     """A sidecar with that backend; the test is skipped where this machine's kernel does not take our eBPF program."""
     with ExitStack() as stack:
         try:
-            sidecar = stack.enter_context(Sidecar(engine, tracer_image, name))
+            sidecar = stack.enter_context(Sidecar(engine, tracer_image, name, allow_incomplete=allow_incomplete))
         except SlimError as error:
             if name != "ebpf":
                 raise

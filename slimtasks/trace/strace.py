@@ -16,6 +16,7 @@ from slimtasks.trace.strace_meaning import Meanings, Place, Process
 MOST_WAITING = 20_000  # lines of processes whose parent is not known yet
 MOST_LOST = 1000
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>\s?")
+_CHANGED = re.compile(r"<pid changed to \d+ \.\.\.>$")  # by a thread's execve: its line, where nothing came between
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
 _UNFINISHED = "<unfinished ...>"
 _DETACHED = "<detached ...>"
@@ -70,6 +71,8 @@ class Parser:
             self._killed(pid, step)
         elif text.endswith(_UNFINISHED):
             self._unfinished[pid] = text[: -len(_UNFINISHED)]
+        elif changed := _CHANGED.search(text):
+            self._unfinished[pid] = text[: changed.start()]
         elif resumed := _RESUMED.match(text):
             begun = self._unfinished.pop(pid, None)
             if begun is None or not begun.startswith(resumed[1] + "("):

@@ -9,7 +9,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?|<(?:[^<>"\\]|\\.)*>|[(){}\[\]
 _HEAD = re.compile(r"(\w+)\(")
 _RESULT = re.compile(
     r"\s*=\s+(?:-1 (?P<error>E\w+)(?: \(.*\))?"
-    r"|(?P<value>-?\d+|0x[0-9a-f]+|\?)"
+    r"|(?P<value>-?\d+|0x[0-9a-f]+|\?(?: <unavailable>)?)"
     r"(?: E\w+ \(.*\)|<(?P<descriptor>(?:[^<>\\]|\\.)*)>(?:\(deleted\))?)?"
     r"(?: /\* (?P<pid>\d+) in strace's PID NS \*/)?(?: \(.*\))?)$"
 )
@@ -43,7 +43,14 @@ def parse_call(text: str) -> Call | None:
     if not result:
         return None
     child = int(result["pid"] or 0)
-    return Call(head[1], arguments, result["value"] or "", result["error"] or "", child, result["descriptor"] or "")
+    return Call(
+        head[1],
+        arguments,
+        (result["value"] or "").partition(" ")[0],
+        result["error"] or "",
+        child,
+        result["descriptor"] or "",
+    )
 
 
 def _split(text: str, start: int) -> tuple[tuple[str, ...], int] | None:

@@ -34,6 +34,11 @@ class Process:
     place: Place
     program: str = ""  # '' for the gate, and where it is not known
 
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.program or "a program"
+
     def child(self, flags: str) -> Process:
         """What a fork with these flags makes."""
         if "CLONE_FS" not in flags:
@@ -63,7 +68,7 @@ class Meanings:
     def take(self, process: Process, call: Call, step: int) -> None:
         """Adds what the call says, and moves the process as it does; forks are not for here."""
         if call.name in PATHS:
-            for argument in PATHS[call.name]:
+            for argument in _paths_of(call):
                 self._path(process, call, argument, step)
             self._moved(process, call)
         elif call.name in ("bind", "connect"):
@@ -83,6 +88,11 @@ class Meanings:
             process.place = process.alone().place
         elif call.name == "setns" and not call.error:
             self._other_root(call)
+        elif call.name == "io_uring_setup" and not call.error:
+            self.problem(f"{process.name} uses io_uring, and what it looks at through that strace cannot see")
+        elif call.name == "ptrace" and call.error == "EPERM":
+            told = "which fails under strace: it may do other things than it would"
+            self.problem(f"{process.name} wants to be traced, or to trace (ptrace), {told}")
         elif call.name in _SYSV and not call.error:
             self.facts.add(Fact(process.program, "ipc", _SYSV[call.name]))
         elif call.name == "mq_open" and not call.error:
@@ -157,9 +167,20 @@ class Meanings:
             self.uses.add(Use(path, how, process.program, step, SOURCE, asked))
 
 
+def _paths_of(call: Call) -> tuple[PathArgument, ...]:
+    """Which arguments are paths; the source of a mount is one unless it is a mere name, as in 'none' or 'tmpfs'."""
+    if call.name != "mount" or len(call.arguments) < 4 or "MS_REMOUNT" in call.arguments[3]:
+        return PATHS[call.name]
+    inner = {"MS_BIND", "MS_MOVE"} & set(call.arguments[3].split("|"))
+    return (*PATHS["mount"], *[PathArgument(0, "stat")] * bool(inner or call.arguments[0].startswith('"/')))
+
+
 def _path_of(place: Place, call: Call, argument: PathArgument, asked: str) -> str:
     start = descriptor_path(call.arguments[argument.directory]) if argument.directory >= 0 else None
-    return absolute(asked, start if start and start.startswith("/") else place.cwd, place.root)
+    start = start if start and start.startswith("/") else place.cwd
+    if call.name == "openat2" and "RESOLVE_IN_ROOT" in call.arguments[2]:
+        return absolute(f"/{asked}", start, start)
+    return absolute(asked, start, place.root)
 
 
 def _run(process: Process, call: Call) -> None:

@@ -11,7 +11,7 @@
 #include "tracer.h"
 
 #define CALLS "%file,?getdents,getdents64,fchdir,?fork,?vfork,clone,?clone3,unshare,setns,socket,bind,connect," \
-    "?shmget,?semget,?msgget,?mq_open"
+    "?shmget,?semget,?msgget,?mq_open,?io_uring_setup,ptrace"
 /* Without the others it would not tell of a process that one of them killed. */
 #define SIGNALS "!chld,urg,winch,cont"
 
