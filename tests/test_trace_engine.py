@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -328,6 +329,28 @@ def test_a_strace_that_dies_is_an_incomplete_trace(engine: Engine, tracer_image:
             os.kill(tracer_of(container.pid()), signal.SIGKILL)
         with pytest.raises(IncompleteTrace, match="strace was killed by signal 9"):
             launcher.finish()
+
+
+def test_an_open_that_the_kernel_could_not_tell_is_an_incomplete_trace(
+    engine: Engine, tracer_image: str, probe_image: str
+) -> None:
+    """It opens a descriptor for each event; of one for which it cannot it said nothing, unless that came first."""
+    with Sidecar(engine, tracer_image, "fanotify", allow_incomplete=True) as sidecar:
+        tracer = sidecar._container.pid()
+        launcher = TracedLauncher(engine, sidecar)
+        with launcher.create(probe(probe_image, "mkdir /t/many sleep 500 many 3000 say done hold"), b"") as container:
+            launcher.start(container)
+            most = resource.prlimit(tracer, resource.RLIMIT_NOFILE)
+            used = max(int(entry.name) for entry in Path(f"/proc/{tracer}/fd").iterdir())
+            resource.prlimit(tracer, resource.RLIMIT_NOFILE, (used + 2, most[1]))
+            deadline = time.monotonic() + 30
+            while b"done" not in container.logs() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            resource.prlimit(tracer, resource.RLIMIT_NOFILE, most)
+        recording = launcher.finish()
+    seen = [use for use in recording.uses if use.how == "read" and use.path.startswith("/t/many/")]
+    told = "an opened file could not be read: Too many open files" in recording.incomplete
+    assert told == (len(seen) < 3000)
 
 
 @contextmanager

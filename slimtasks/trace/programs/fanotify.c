@@ -12,6 +12,10 @@
 #include "tracer.h"
 
 #define WANTED (FAN_OPEN | FAN_OPEN_EXEC | FAN_ONDIR)
+#define FLAGS (FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS)
+#ifndef FAN_REPORT_FD_ERROR                          /* since Linux 6.13 */
+#define FAN_REPORT_FD_ERROR 0x2000
+#endif
 
 struct fanotify {
     int group;                                       /* -1: it could not be had */
@@ -20,9 +24,23 @@ struct fanotify {
     struct programs *programs;
 };
 
+/* Whether an event whose file the kernel could not open for us comes with the error. Otherwise it tells that only of
+ * one that would be the first in the buffer, and drops any other without a word. */
+static bool tells_errors = true;
+
+static int new_group(void)
+{
+    int group = fanotify_init(FLAGS | (tells_errors ? FAN_REPORT_FD_ERROR : 0), O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+
+    if (group >= 0 || errno != EINVAL || !tells_errors)
+        return group;
+    tells_errors = false;
+    return new_group();
+}
+
 static bool able(char *why, size_t size)
 {
-    int group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, O_RDONLY);
+    int group = new_group();
 
     if (group < 0)
         snprintf(why, size, "%s", strerror(errno));
@@ -54,8 +72,7 @@ static bool start(struct target *target)
         abort();
     target->fanotify = new;
     new->programs = programs_new();
-    new->group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS,
-                               O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+    new->group = new_group();
     snprintf(root, sizeof root, "/proc/%d/root", target->pid);
     if (new->group < 0 || statfs(root, &info))
         return false;
@@ -165,32 +182,39 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         record(target, program, "read", path);
 }
 
+static void take(struct target *target, const struct fanotify_event_metadata *event)
+{
+    if (event->vers != FANOTIFY_METADATA_VERSION)
+        incomplete(target, "fanotify events of unknown version %d", event->vers);
+    else if (event->mask & FAN_Q_OVERFLOW)
+        incomplete(target, "the kernel's queue of opened files ran over");
+    else if (event->fd < 0)
+        incomplete(target, "an opened file could not be read: %s", strerror(-event->fd));
+    else
+        opened(target, event);
+    if (event->fd >= 0)
+        close(event->fd);
+}
+
 /* The buffer is small because the kernel opens a file descriptor for each event in it. */
 static void read_opens(struct target *target)
 {
     char buffer[4096] __attribute__((aligned(8)));
     int group = target->fanotify->group, queued = 0;
-    ssize_t got = 0;
+    size_t size = tells_errors ? sizeof buffer : FAN_EVENT_METADATA_LEN;
 
     ioctl(group, FIONREAD, &queued);
-    while (queued > 0 && (got = read(group, buffer, sizeof buffer)) > 0) {
-        const struct fanotify_event_metadata *event = (void *)buffer;
-        queued -= (int)got;
-        for (; FAN_EVENT_OK(event, got); event = FAN_EVENT_NEXT(event, got)) {
-            if (event->vers != FANOTIFY_METADATA_VERSION)
-                incomplete(target, "fanotify events of unknown version %d", event->vers);
-            else if (event->mask & FAN_Q_OVERFLOW)
-                incomplete(target, "the kernel's queue of opened files ran over");
-            else if (event->fd < 0)
-                incomplete(target, "an opened file could not be read: error %d", event->fd);
-            else
-                opened(target, event);
-            if (event->fd >= 0)
-                close(event->fd);
-        }
+    while (queued > 0) {
+        ssize_t got = read(group, buffer, size);
+        if (!got || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+            return;
+        if (got < 0)                                 /* that event is gone, but not those behind it */
+            incomplete(target, "an opened file could not be read: %s", strerror(errno));
+        queued -= got < 0 ? (int)FAN_EVENT_METADATA_LEN : (int)got;
+        for (const struct fanotify_event_metadata *event = (void *)buffer; FAN_EVENT_OK(event, got);
+             event = FAN_EVENT_NEXT(event, got))
+            take(target, event);
     }
-    if (got < 0 && errno != EAGAIN && errno != EINTR)
-        incomplete(target, "an opened file could not be read: %s", strerror(errno));
 }
 
 /* What we open ourselves now comes after all that the container did. */
