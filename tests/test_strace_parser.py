@@ -281,6 +281,19 @@ def test_the_same_name_from_two_directories() -> None:
     assert dump(parse(*lines)) == ["miss /a/x", "miss /b/x", "miss /work/x", "stat /a", "stat /b"]
 
 
+def test_a_thread_that_shares_no_directory_moves_nobody() -> None:
+    """Though it did so before its clone returned, while a third may have been at work."""
+    thread = "clone(flags=CLONE_FS|CLONE_THREAD)"
+    lines = [f"{thread} {CHILD}", "21 unshare(CLONE_FS) = 0", '21 chdir("/a") = 0', f"21 {STAT}"]
+    assert dump(parse(*lines, f"{thread} {CHILD.replace('20', '21')}", f"20 {STAT}")) == [
+        "miss /a/x",
+        "miss /work/x",
+        "stat /a",
+    ]
+    shared = [f"{thread} {CHILD}", "20 unshare(CLONE_NEWUTS) = 0", '20 chdir("/a") = 0', STAT]
+    assert dump(parse(*shared)) == ["miss /a/x", "stat /a"]
+
+
 def test_lines_of_unknown_processes_do_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimtasks.trace.strace.MOST_WAITING", 10)
     parser = parse(*[f"99 {STAT}"] * 25)

@@ -47,7 +47,7 @@ def truth_image(engine: Engine, programs: Path) -> Iterator[str]:
         link("t/link", "a"),
     ]
     content = members[0][1]
-    members += [f("setuid", content, 0o4755), f("unreadable", content, 0o711), f("script", "#!/probe stat\n", 0o755)]
+    members += [f("setuid", content, 0o4755), f("unreadable", content, 0o711), f("script", "#!/probe open\n", 0o755)]
     for bits in BITS:
         made = programs / f"bare{bits}"
         subprocess.run([*bare, f"-m{bits}", "-o", str(made), str(HERE / "bare.c")], check=True)
@@ -121,7 +121,7 @@ TRUTHS = {
     "program by descriptor": Truth("fexec /setuid open /t/a", f"/setuid: exec fanotify, stat lookups\n/t/a: {OPENED}"),
     "script": Truth(
         "exec /script stat /t/a",
-        "/script: exec fanotify, exec lookups, stat lookups\n/t/a: stat lookups",
+        f"/script: exec fanotify, exec lookups, {OPENED}\n/t/a: stat lookups",
     ),
     "same name twice": Truth(
         "chdir /t/one open config stat none chdir /t/two open config stat none",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from slimtasks.trace.gate import GATE
 from slimtasks.trace.strace_calls import FORKS
 from slimtasks.trace.strace_line import Call, descriptor_path, parse_call
-from slimtasks.trace.strace_meaning import Meanings, Place, Process
+from slimtasks.trace.strace_meaning import OWN_PLACE, Meanings, Place, Process
 
 MOST_WAITING = 20_000  # lines of processes whose parent is not known yet
 MOST_LOST = 1000
@@ -203,4 +203,10 @@ class Parser:
 
 
 def _move(lines: list[_Line]) -> bool:
-    return any(line.text.startswith(("chdir", "fchdir", "chroot")) and line.text.endswith("= 0") for line in lines)
+    """Whether a process with these lines moved those that it shares its place with."""
+    for line in lines:
+        if line.text.startswith("unshare") and line.text.endswith("= 0") and OWN_PLACE.search(line.text):
+            return False
+        if line.text.startswith(("chdir", "fchdir", "chroot")) and line.text.endswith("= 0"):
+            return True
+    return False

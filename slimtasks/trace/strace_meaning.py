@@ -11,6 +11,7 @@ from slimtasks.trace.strace_line import Call, descriptor_path, string, unescaped
 from slimtasks.trace.uses import MISSED, NO_LOOKUP, Fact, Use, absolute, outcome
 
 SOURCE = "strace"
+OWN_PLACE = re.compile("CLONE_(FS|NEWNS|NEWUSER)")  # of unshare(2): root and working directory are no longer shared
 MOST_PROBLEMS = 100
 _UNIX = re.compile(r'sun_path=(@?)"((?:[^"\\]|\\.)*)"')
 _INET = re.compile(r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(\"([^\"]*)\"\)|inet_pton\(AF_INET6, \"([^\"]*)\")")
@@ -85,7 +86,8 @@ class Meanings:
                 _move(process.place, cwd=path)
         elif call.name == "unshare" and not call.error:
             self.new_mount_namespaces |= "CLONE_NEWNS" in call.arguments[0]
-            process.place = process.alone().place
+            if OWN_PLACE.search(call.arguments[0]):
+                process.place = process.alone().place
         elif call.name == "setns" and not call.error:
             self._other_root(call)
         elif call.name == "io_uring_setup" and not call.error:
