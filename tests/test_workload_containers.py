@@ -287,6 +287,11 @@ def test_steps_that_fail(engine: Engine, app: str, action: Action, what: str) ->
     assert f"failed: {what}" in error.what.splitlines()[0]
 
 
+def test_a_client_that_calls_the_container_by_another_name(engine: Engine, app: str) -> None:
+    error = failure(engine, app, Client(command=("wget", "http://web/")))
+    assert error.hint == "to clients the running container is the host app"
+
+
 def test_healthcheck(engine: Engine, busybox: Path) -> None:
     more = "HEALTHCHECK --interval=1h CMD wget -q -O /dev/null http://localhost/ready || exit 1\nEXPOSE 9999\n"
     spec = with_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,13 @@ from slimtasks.workload.launcher import Exit, Launcher, run_to_end
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.target import Target
 from slimtasks.workload.unstarted import HINT, in_words, unstarted
+
+# What resolvers say in programs' messages: glibc, musl, busybox, Go, Node.js, Java.
+_UNKNOWN_HOST = re.compile(
+    r"name or service not known|name does not resolve|name resolution|no such host|bad address|unknown ?host"
+    r"|could not resolve|getaddrinfo|no address associated",
+    re.IGNORECASE,
+)
 
 
 def run_exec(action: Exec, target: Target, timeout: float) -> None:
@@ -38,8 +46,8 @@ def run_oneshot(action: Oneshot, launcher: Launcher, config: ContainerConfig, fi
     judge(action, _ended(action, launcher, config, files, timeout))
 
 
-def run_client(action: Client, engine: Engine, image_id: str, network: str, timeout: float) -> None:
-    """Runs the command, which replaces the image's own entrypoint, in a container on the target's network."""
+def run_client(action: Client, engine: Engine, image_id: str, network: str, name: str, timeout: float) -> None:
+    """Runs the command, which replaces the image's own entrypoint, in a container that finds the target by `name`."""
     config = ContainerConfig(
         image=image_id,
         entrypoint=action.command[:1],
@@ -48,7 +56,12 @@ def run_client(action: Client, engine: Engine, image_id: str, network: str, time
         log_driver="none",
         healthcheck=False,
     )
-    judge(action, _ended(action, PlainLauncher(engine), config, b"", timeout))
+    try:
+        judge(action, _ended(action, PlainLauncher(engine), config, b"", timeout))
+    except StepFailed as failure:
+        if _UNKNOWN_HOST.search(failure.came):
+            failure.hint = failure.hint or f"to clients the running container is the host {name}"
+        raise
 
 
 def _ended(action: Oneshot | Client, launcher: Launcher, config: ContainerConfig, files: bytes, timeout: float) -> Exit:

@@ -68,7 +68,8 @@ class Trial:
         elif isinstance(action, Exec):
             run_exec(action, self.target, timeout)
         elif isinstance(action, Client):
-            run_client(action, self.engine, self._client_image(action.image), self.network, timeout)
+            image, name = self._client_image(action.image), self.workload.image.name
+            run_client(action, self.engine, image, self.network, name, timeout)
         elif isinstance(action, Host):
             self.target.must_run()
             run_host(action, self._host_environment(self.target), self.workload.image.folder, timeout)
