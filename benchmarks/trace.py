@@ -30,7 +30,7 @@ from slimtasks.engine.config import ContainerConfig
 START_GOAL = 1.0  # seconds
 MEMORY_GOAL = 100.0  # MB, sidecar and this side together
 IMAGE = Path(__file__).resolve().parent / "trace_image"
-FLOODS = ((20_000, 30), (100_000, 10))  # opens a second, seconds
+FLOODS = ((20_000, 30), (100_000, 5))  # opens a second, seconds
 FLOOD_FILES = 200_000
 MEMORY_FILES = 20_000  # of these, a million opens
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--parts", default="cost,start,flood,memory", help="which parts (all)")
     parser.add_argument("--backends", default="", help=f"which of {', '.join(BACKENDS)} (those that work here)")
     parser.add_argument("--loads", default="", help=f"words, of which a load's name has one (all: {'; '.join(names)})")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each load with each backend (5)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each load with each backend (3)")
     options = parser.parse_args()
     backends = options.backends.split(",") if options.backends else []
     loads = [load for load in LOADS if any(word in load.name for word in options.loads.split(","))]
