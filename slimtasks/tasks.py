@@ -164,7 +164,11 @@ def _trace_task(image: Image, session: Session) -> Task:
         "trace",
         image,
         session,
-        depends=[*_traced_files(image, session), *([files.inventory, files.packages, lock] if locked else [])],
+        depends=[
+            *_traced_files(image, session),
+            *(also.file for also in image.trace.also),
+            *([files.inventory, files.packages, lock] if locked else []),
+        ],
         uses=frozenset() if locked else _traced_images(image, session),
         targets=[files.trace],
         settings=[

@@ -18,7 +18,7 @@ ROWS = (
     "packages ldso workload job session costs fatfiles additions",
     "selection squash trace proving inventories",
     "sources tracekey",
-    "assembly tracestore lockfile",
+    "assembly tracestore lockfile elsewhere",
     "explaining",
     "stages inputs cleaning",
     "actions",

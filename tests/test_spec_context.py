@@ -36,6 +36,14 @@ def test_spec_and_lock_are_never_sent(tmp_path: Path) -> None:
     assert dict(build_context(app).files)["b/c"] == tmp_path / "images/app/b/c"
 
 
+def test_traces_from_elsewhere_are_never_sent(tmp_path: Path) -> None:
+    also = ", ".join(f"{{file: {name}}}" for name in ("traces/of/prod.jsonl", "b/c.jsonl", "d.jsonl"))
+    spec = f"from: {{dockerfile: Dockerfile}}\ntrace: {{also: [{also}]}}\n"
+    app = image(tmp_path, "Dockerfile traces/of/prod.jsonl b/c.jsonl b/d d.jsonl", spec)
+    assert names(app) == "Dockerfile b/d"
+    assert [name for name, _ in build_context(app).folders] == ["b"]
+
+
 def test_ignored_files(tmp_path: Path) -> None:
     app = image(
         tmp_path, "Dockerfile a.md README.md d/b.md d/c", **{".dockerignore": "*.md\n!README.md\nd\nDockerfile\n"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 
@@ -62,8 +63,12 @@ def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:
 
 
 def keep_links_to_kept(accesses: Iterable[Access], kept: Kept) -> None:
-    """Where no source tells paths as they were asked: keeps every symlink that leads to something kept."""
-    if any(source not in RESOLVED_ONLY for access in accesses for source in access.sources):
+    """Where a trace has no source that tells paths as they were asked: keeps every symlink to something kept."""
+    traces: dict[str, set[str]] = defaultdict(set)  # sources by the file that they came with; '' is the own trace
+    for source in {source for access in accesses for source in access.sources}:
+        file, _, name = source.rpartition(":")
+        traces[file].add(name)
+    if traces and all(names - RESOLVED_ONLY for names in traces.values()):
         return
     for entry in kept.tree:
         if entry.type == "link" and entry.path not in kept:

@@ -28,19 +28,34 @@ class Context:
 def build_context(image: Image) -> Context:
     """The context of the image's Dockerfile; nothing where it is not built from one.
 
-    The image's own spec and lock are never sent; its Dockerfile always is, under `dockerfile_name`.
+    The image's own spec, its lock and the traces that it names are never sent: they follow the image. Its Dockerfile
+    always is, under `dockerfile_name`.
     """
     context, dockerfile = image.source.context, image.source.dockerfile
     if context is None or dockerfile is None:
         return Context()
-    ours = {image.folder / name for name in (*SPEC_NAMES, LOCK_NAME)}
+    ours = {*(image.folder / name for name in (*SPEC_NAMES, LOCK_NAME)), *(also.file for also in image.trace.also)}
     files: dict[str, Path] = {}
     folders: dict[str, Path] = {}
     for name, path, is_folder in _walk(context, dockerfile):
         if path not in ours:
             (folders if is_folder else files)[name] = path
     files[dockerfile_name(context, dockerfile)] = dockerfile
+    for folder in _of_traces(image, context):
+        if not any(name.startswith(f"{folder}/") for name in (*files, *folders)):
+            folders.pop(folder, None)
     return Context(tuple(sorted(files.items())), tuple(sorted(folders.items())))
+
+
+def _of_traces(image: Image, context: Path) -> list[str]:
+    """The folders of the context that hold traces, inner ones first: sent only for what else is in them."""
+    found: set[str] = set()
+    for also in image.trace.also:
+        for folder in also.file.parents:
+            if folder in (context, image.folder) or not folder.is_relative_to(context):
+                break
+            found.add(folder.relative_to(context).as_posix())
+    return sorted(found, reverse=True)
 
 
 def dockerfile_name(context: Path, dockerfile: Path) -> str:

@@ -24,6 +24,8 @@ class Disk:
         tree = self._source(tree, folder)
         for index in _indices(tree, ("add",)):
             tree = self._path(tree, ("add", index, "source"), self._inside)
+        for index in _indices(tree, ("trace", "also")):
+            tree = self._path(tree, ("trace", "also", index, "file"), self._file)
         for index in _indices(tree, ("from", "secrets")):
             tree = self._path(tree, ("from", "secrets", index, "file"), self._file)
         if isinstance(find(tree, ("run", "env_file")), Scalar):

@@ -87,6 +87,16 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Also:
+    """A trace from elsewhere that adds to the image's own."""
+
+    file: Path  # absolute host path, exists
+    any_image: bool = False  # whether it may be one of another image
+    where: str = field(default="", compare=False, repr=False)
+    __pydantic_config__ = spelled()
+
+
+@dataclass(frozen=True)
 class Trace:
     """How the workload is traced."""
 
@@ -94,6 +104,7 @@ class Trace:
     timeout: Seconds = 600.0
     allow_incomplete: bool = False
     lookups: Literal["all"] = "all"
+    also: tuple[Also, ...] = ()
     __pydantic_config__ = spelled()
 
 

@@ -37,6 +37,7 @@ class Longhand:
         for loc in _RULES:
             self._each(loc, _rule)
         self._each(("add",), _with_where)
+        self._each(("trace", "also"), _with_where)
         self._whole(("from",), _with_where)
         self._whole(("from", "secrets"), lambda node: _named(node, "@id"))
         self._whole(("run", "ulimits"), _ulimits)

@@ -15,7 +15,6 @@ _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("from", "kubernetes"),
     ("from", "container"),
     ("from", "pull_policy"),
-    ("trace", "also"),
     ("final", "variants"),
 )
 

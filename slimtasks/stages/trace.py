@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from slimtasks.elsewhere import with_others
 from slimtasks.job import Job
 from slimtasks.lockfile import locked_trace
 from slimtasks.spec.host_files import trace_lock
@@ -12,19 +13,21 @@ from slimtasks.tracestore import own_trace
 
 
 def run(job: Job) -> str:
-    """Writes trace.jsonl: the lock's where there is one, the store's where the same was traced before."""
+    """Writes trace.jsonl: the lock's where there is one, the store's where the same was traced before; and others."""
     lock = trace_lock(job.image)
     if lock.is_file():
         trace, changes = locked_trace(job)
-        origin = "; ".join(filter(None, (f"{_sources(trace)}, from {lock.name}", changes)))
+        origin = f"{_sources(trace)}, from {lock.name}{'; ' * bool(changes)}{changes}"
     else:
         trace, known = own_trace(job)
         origin = f"{_sources(trace)}{' (traced before)' if known else ''}"
+    trace, others = with_others(job, trace)
     write_trace(job.files.trace, trace)
     for note in trace.notes:
         job.say(note)
     counts = Counter(access.how for access in trace.accesses)
-    return f"{', '.join(f'{count} {how}' for how, count in counts.most_common(6))}; {origin}"
+    found = ", ".join(f"{count} {how}" for how, count in counts.most_common(6))
+    return "; ".join((found, origin, *others))
 
 
 def _sources(trace: Trace) -> str:
