@@ -92,6 +92,24 @@ def test_a_lock_is_read_instead_of_starting_anything(session: Session, tmp_path:
     assert after["_lock:app"]["file_dep"] == before["_lock:app"]["file_dep"]
 
 
+def test_what_a_trace_depends_on_besides_its_own_image(session: Session, tmp_path: Path) -> None:
+    steps = "  - client: {image: redis, command: [x]}\n  - client: {image: my/base, command: [x]}\n"
+    checks = "checks:\n  - client: {image: other, command: [x]}\n  - host: {command: [sh, check.sh]}\n"
+    (tmp_path / "images/app/image.yaml").write_text(APP + steps + checks + "trace: {also: [{file: prod.jsonl}]}\n")
+    for name in ("prod.jsonl", "check.sh"):
+        (tmp_path / "images/app" / name).write_text("")
+    task = graph(again(session))["trace:app"]
+    assert inputs(task, tmp_path) == [
+        "build/app/fat.json",
+        "build/ground/base.json",
+        "images/app/app.conf",
+        "images/app/prod.jsonl",
+    ]
+    assert [str(check) for check in task["uptodate"] if isinstance(check, ForeignImage)] == [
+        "redis is the image that was taken"
+    ]
+
+
 def test_only_what_is_traced_can_be_locked(session: Session, tmp_path: Path) -> None:
     assert [name for name in graph(session) if name.startswith("_")] == ["_lock:app"]
     (tmp_path / "images/app/image.yaml").write_text("from: {image: x, stdout: [y]}\n")

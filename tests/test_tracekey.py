@@ -1,0 +1,206 @@
+"""What a trace is keyed by: each member, changed alone, gives another key, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from slimtasks import tracekey
+from slimtasks.engine.client import Engine
+from slimtasks.errors import EngineError
+from slimtasks.job import Job
+from slimtasks.records import Fat
+from slimtasks.session import Session
+from slimtasks.tracekey import trace_inputs, trace_key
+
+APP = """\
+tags: [my/app]
+from: {image: other}
+add:
+  - {source: app.conf, target: /etc/app.conf}
+  - {source: html, target: /srv/html, retrace: false}
+run:
+  environment: {TOKEN: , MODE: fast}
+  env_file: app.env
+  volumes: [./data:/data, name:/named]
+workload:
+  - http: {port: 80}
+  - host: {command: [sh, ./smoke.sh]}
+  - client: {image: my/ground, command: [x]}
+  - client: {image: redis:7, command: [x]}
+  - oneshot: {command: [x], volumes: [./once:/once]}
+checks:
+  - host: {command: [sh, ./check.sh]}
+trace: {timeout: 1m, also: [{file: prod.jsonl}]}
+"""
+GROUND = "kind: base\ntags: [my/ground]\nfrom: {bootstrap: {suite: bookworm}}\n"
+FILES = "app.conf html/index.html app.env data/a data/b smoke.sh once/x check.sh prod.jsonl"
+CONFIG = {
+    "architecture": "amd64",
+    "config": dict.fromkeys(tracekey._RUNNING) | {"Labels": {"a": "b"}, "Env": ["A=1"]},
+}
+FAT = Fat("sha256:id", "sha256:config", "sha256:tree", 1, CONFIG, ())
+
+
+@dataclass
+class Images:
+    """The images of an engine, in place of one: their ids by reference."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def inspect_image(self, reference: str) -> dict[str, str] | None:
+        return {"Id": self.ids[reference]} if reference in self.ids else None
+
+    def pull(self, reference: str) -> str:
+        raise EngineError(f"cannot pull {reference}")
+
+
+@dataclass
+class Checkout:
+    """A repo with an image `app`, whose key is asked for."""
+
+    root: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    images: Images = field(default_factory=lambda: Images({"redis:7": "sha256:7"}))
+    fat: Fat = FAT
+
+    @property
+    def app(self) -> Path:
+        return self.root / "images/app"
+
+    def inputs(self) -> dict[str, str]:
+        session = Session(self.root, self.environ, lambda line: None)
+        engine = cast(Engine, self.images)
+        image = session.by_name["app"]
+        job = Job(image, session.by_name, session.workspace, engine, self.environ, lambda line: None)
+        return trace_inputs(job, self.fat)
+
+    def spec(self, old: str, new: str) -> None:
+        text = (self.app / "image.yaml").read_text()
+        assert old in text
+        (self.app / "image.yaml").write_text(text.replace(old, new))
+
+    def file(self, name: str, text: str = "changed") -> None:
+        (self.app / name).parent.mkdir(exist_ok=True)
+        (self.app / name).write_text(text)
+
+    def set_fat(self, **changes: Any) -> None:
+        self.fat = replace(self.fat, **changes)
+
+    def set_config(self, key: str, value: object) -> None:
+        self.set_fat(config={**CONFIG, "config": {**cast(dict[str, Any], CONFIG["config"]), key: value}})
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    made = Checkout(tmp_path / "checkout")
+    for name in FILES.split():
+        made.app.mkdir(parents=True, exist_ok=True)
+        made.file(name, name)
+    made.file("image.yaml", APP)
+    (made.root / "images/ground").mkdir()
+    (made.root / "images/ground/image.yaml").write_text(GROUND)
+    ground(made, "sha256:ground")
+    return made
+
+
+def ground(checkout: Checkout, identity: str) -> None:
+    path = checkout.root / "build/ground/base.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"id": identity}))
+
+
+Change = Callable[[Checkout], object]
+MEMBERS: dict[str, tuple[str, Change]] = {
+    "the fat tree": ("image", lambda c: c.set_fat(tree_digest="sha256:other")),
+    "the architecture": ("architecture", lambda c: c.set_fat(config={**CONFIG, "architecture": "arm64"})),
+    "the variant": ("architecture", lambda c: c.set_fat(config={**CONFIG, "variant": "v7"})),
+    "an added file": ("add", lambda c: c.file("app.conf")),
+    "an added file's mode": ("add", lambda c: (c.app / "app.conf").chmod(0o755)),
+    "an added file's place": ("add", lambda c: c.spec("/etc/app.conf", "/etc/app.d/conf")),
+    "the place of one that need not be traced": ("add", lambda c: c.spec("/srv/html", "/srv/www")),
+    "run": ("run", lambda c: c.spec("env_file:", "user: app\n  env_file:")),
+    "a variable's value in the spec": ("run", lambda c: c.spec("MODE: fast", "MODE: slow")),
+    "a variable more": ("run", lambda c: c.spec("TOKEN: ,", "TOKEN: , OTHER: ,")),
+    "an env file": ("run", lambda c: c.file("app.env", "A=1")),
+    "a volume's name": ("run", lambda c: c.spec("name:/named", "other:/named")),
+    "a step": ("workload", lambda c: c.spec("port: 80", "port: 81")),
+    "a host script": ("workload", lambda c: c.file("smoke.sh")),
+    "a host script's mode": ("workload", lambda c: (c.app / "smoke.sh").chmod(0o755)),
+    "a file in a mounted folder": ("volumes", lambda c: c.file("data/a")),
+    "a file more in a mounted folder": ("volumes", lambda c: c.file("data/c")),
+    "a name in a mounted folder": ("volumes", lambda c: (c.app / "data/a").rename(c.app / "data/a1")),
+    "a link in a mounted folder": ("volumes", lambda c: (c.app / "data/link").symlink_to("a")),
+    "a file that a oneshot mounts": ("volumes", lambda c: c.file("once/x")),
+    "a client's image of this repo": ("clients", lambda c: ground(c, "sha256:other")),
+    "a client's image of the engine": ("clients", lambda c: c.images.ids.update({"redis:7": "sha256:8"})),
+    "trace.timeout": ("trace", lambda c: c.spec("timeout: 1m", "timeout: 2m")),
+    "trace.backend": ("trace", lambda c: c.spec("timeout: 1m", "timeout: 1m, backend: fanotify")),
+    "trace.allow-incomplete": ("trace", lambda c: c.spec("timeout: 1m", "timeout: 1m, allow-incomplete: true")),
+}
+
+
+@pytest.mark.parametrize("change", MEMBERS)
+def test_each_member_alone_traces_again(checkout: Checkout, change: str) -> None:
+    member, do = MEMBERS[change]
+    before = checkout.inputs()
+    do(checkout)
+    after = checkout.inputs()
+    assert [name for name in after if after[name] != before[name]] == [member]
+    assert trace_key(after) != trace_key(before)
+
+
+@pytest.mark.parametrize("name", tracekey._RUNNING)
+def test_each_field_of_the_config_that_matters_when_running(checkout: Checkout, name: str) -> None:
+    before = checkout.inputs()
+    checkout.set_config(name, ["changed"])
+    assert [name for name, digest in checkout.inputs().items() if digest != before[name]] == ["config"]
+
+
+def test_the_backends(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = checkout.inputs()
+    monkeypatch.setattr(tracekey, "sources_digest", lambda: "other")
+    assert [name for name, digest in checkout.inputs().items() if digest != before[name]] == ["backends"]
+
+
+SAME: dict[str, Change] = {
+    "nothing": lambda c: None,
+    "the id of the fat image": lambda c: c.set_fat(id="sha256:another", config_digest="sha256:another"),
+    "a label": lambda c: c.set_config("Labels", {"built": "today"}),
+    "a file that need not be traced": lambda c: c.file("html/index.html"),
+    "one more of these": lambda c: c.file("html/more.html"),
+    "a check": lambda c: c.spec("./check.sh", "./check.sh, more"),
+    "a check's script": lambda c: c.file("check.sh"),
+    "a trace from elsewhere": lambda c: c.file("prod.jsonl"),
+    "none from elsewhere": lambda c: c.spec(", also: [{file: prod.jsonl}]", ""),
+    "the value of a variable that is the caller's": lambda c: c.environ.update(TOKEN="secret"),
+    "a remark": lambda c: c.spec("tags:", "# remark\n\ntags:"),
+    "tags": lambda c: c.spec("my/app", "my/app:2"),
+    "a rule": lambda c: c.spec("tags:", "keep: [/bin/sh]\ntags:"),
+    "other files": lambda c: c.file("README"),
+}
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_is_no_member_traces_nothing_again(checkout: Checkout, change: str) -> None:
+    before = checkout.inputs()
+    SAME[change](checkout)
+    assert checkout.inputs() == before
+
+
+def test_another_checkout_has_the_same_key(checkout: Checkout, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(checkout.root, elsewhere, ignore=shutil.ignore_patterns("specs.pickle"))
+    assert replace(checkout, root=elsewhere).inputs() == checkout.inputs()
+
+
+def test_a_client_that_cannot_be_had_is_no_error_here(checkout: Checkout) -> None:
+    before = checkout.inputs()
+    checkout.images.ids.clear()
+    assert [name for name, digest in checkout.inputs().items() if digest != before[name]] == ["clients"]
