@@ -9,13 +9,12 @@ from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
-from slimtasks.records import Access
+from slimtasks.records import WRITES, Access
 from slimtasks.rootfs import Tree, is_engines
 from slimtasks.sizes import count
 from slimtasks.spec.model import Also
 from slimtasks.trace.file import Trace
 from slimtasks.trace.given import Given, need_complete, read_given
-from slimtasks.trace.summary import WRITES
 from slimtasks.trace.union import together
 
 

@@ -24,6 +24,11 @@ ImagePath = NewType("ImagePath", str)
 
 FileType = Literal["file", "dir", "link", "fifo", "char", "block"]
 
+LOOKS = frozenset({"stat", "access", "readlink"})
+WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
+HOWS = LOOKS | WRITES | {"exec", "read", "list", "map", "miss"}
+"""The ways of using a path, as `Access.how` has them."""
+
 
 @dataclass(frozen=True)
 class Elf:

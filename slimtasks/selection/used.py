@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from slimtasks.packages.languages import used_trees
-from slimtasks.records import Access, ImagePath, Reason
+from slimtasks.records import LOOKS, WRITES, Access, ImagePath, Reason
 from slimtasks.rootfs import is_engines, parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
@@ -28,8 +28,6 @@ WORDS = {
     "bind": "made",
 }
 _NOT_YET = "which is not supported yet"
-_LOOKS = frozenset({"stat", "access", "readlink"})
-_WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
 
 
 def keep_used(accesses: Iterable[Access], kept: Kept) -> None:
@@ -41,13 +39,13 @@ def keep_used(accesses: Iterable[Access], kept: Kept) -> None:
         walk = kept.follow(access.path, reason)
         if walk.final is None:
             kept.keep_passed(walk, access.path, reason)  # readlink, or a link to /dev/stdout, which the engine brings
-        if access.how in _WRITES:
+        if access.how in WRITES:
             _keep_ancestors(walk.resolved, access.path, kept)
 
 
 @cache
 def _reason(how: str, sources: tuple[str, ...]) -> Reason:
-    return Reason("asked" if how in _LOOKS else "traced", f"{WORDS[how]} ({', '.join(sources)})")
+    return Reason("asked" if how in LOOKS else "traced", f"{WORDS[how]} ({', '.join(sources)})")
 
 
 def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:

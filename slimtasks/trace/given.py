@@ -6,20 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from slimtasks.errors import SlimError
-from slimtasks.records import Access, Program, from_json
+from slimtasks.records import HOWS, Access, FileType, Program, from_json
 from slimtasks.trace.file import VERSION
 from slimtasks.trace.lock import Locked
 
-_HOWS = frozenset(
-    (
-        *("exec", "read", "write", "list", "map", "stat", "access", "readlink"),
-        *("create", "rename", "remove", "bind", "miss"),
-    )
-)
-_TYPES = frozenset(("file", "dir", "link", "fifo", "char", "block"))
+_TYPES = frozenset(get_args(FileType))
 _LONGEST_PATH = 4095  # bytes: Linux' PATH_MAX less the NUL
 _LONGEST_LINE = 10_000_000  # bytes
 
@@ -164,7 +158,7 @@ _PATH = (
 )
 _ACCESS: dict[str, tuple[_Check, str]] = {
     "path": _PATH,
-    "how": (lambda value: isinstance(value, str) and value in _HOWS, ", ".join(sorted(_HOWS))),
+    "how": (lambda value: isinstance(value, str) and value in HOWS, ", ".join(sorted(HOWS))),
     "by": _TEXTS,
     "steps": (_all(_is_number), "a list of numbers"),
     "sources": _TEXTS,

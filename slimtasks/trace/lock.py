@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
 from slimtasks.oci.digest import UNREAD
-from slimtasks.records import Access, Entry, ImagePath, Package
+from slimtasks.records import WRITES, Access, Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, is_engines
 from slimtasks.sizes import count
-from slimtasks.trace.summary import WRITES, reached
+from slimtasks.trace.summary import reached
 from slimtasks.trace.union import merged
 
 _MADE = WRITES - {"write"}  # what the run made or took away itself, the next one will, too

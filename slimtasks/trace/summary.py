@@ -6,11 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from slimtasks.records import Access, ImagePath, Program
+from slimtasks.records import WRITES, Access, ImagePath, Program
 from slimtasks.rootfs import Tree
 from slimtasks.trace.uses import Fact, Use, tidied
 
-WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
 LOOKUPS = frozenset({"strace", "ebpf"})  # sources that see the string and the flags of an open
 _OPENS = frozenset({"exec", "read", "write", "create", "list"})
 _NOT_FOLLOWED = frozenset({"readlink", "rename", "remove", "create", "bind"})  # a symlink that the path itself names

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from slimtasks.records import LOOKS
+
 MISSED = frozenset({"ENOENT", "ENOTDIR"})
 NO_LOOKUP = frozenset({"EFAULT", "ENAMETOOLONG", "EBADF", "ENOSYS"})  # the call failed before it looked anywhere
-LOOKS = frozenset({"stat", "access", "readlink"})
 
 
 class Use(NamedTuple):
