@@ -26,6 +26,7 @@ def install() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     sys.excepthook = _last_words
+    sys.unraisablehook = _lost
 
 
 def check() -> None:
@@ -61,3 +62,9 @@ def _last_words(kind: type[BaseException], error: BaseException, trace: Tracebac
         sys.stderr.write("interrupted\n")
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def _lost(unraisable: sys.UnraisableHookArgs) -> None:
+    """What was raised where nobody can hear it, as in a destructor; of an interrupt `check` tells."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
