@@ -31,9 +31,8 @@ def tree_folder(environ: Mapping[str, str]) -> Iterator[tuple[Path, int]]:
     finally:
         _remove(folder, environ)
         os.close(lock)
-        sweep_trees(
-            place, environ
-        )  # of a run that was killed just before this one, mmdebstrap may have ended meanwhile
+        # Of a run that was killed just before this one, mmdebstrap may have ended meanwhile.
+        sweep_trees(place, environ)
 
 
 def sweep_trees(place: Path, environ: Mapping[str, str]) -> None:
