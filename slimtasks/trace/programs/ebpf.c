@@ -234,10 +234,7 @@ static bool ended(struct target *target)
 static size_t polled(const struct target *target, struct pollfd *polls, size_t size)
 {
     (void)target;
-    if (!size)
-        return 0;
-    *polls = (struct pollfd){ring_buffer__epoll_fd(ring), POLLIN, 0};
-    return 1;
+    return poll_one(ring_buffer__epoll_fd(ring), polls, size);
 }
 
 static void stop(struct target *target)

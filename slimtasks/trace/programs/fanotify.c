@@ -220,10 +220,7 @@ static void read_opens(struct target *target)
 /* What we open ourselves now comes after all that the container did. */
 static bool ended(struct target *target)
 {
-    int root = openat(target->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (root >= 0)
-        close(root);
+    open_root(target);
     read_opens(target);
     if (!target->fanotify->ended && !target->unwatched)
         incomplete(target, "fanotify did not see the open that we made at the end");
@@ -238,10 +235,7 @@ static bool follow(struct target *target, struct attachment *a)
 
 static size_t polled(const struct target *target, struct pollfd *polls, size_t size)
 {
-    if (!size)
-        return 0;
-    *polls = (struct pollfd){target->fanotify->group, POLLIN, 0};
-    return 1;
+    return poll_one(target->fanotify->group, polls, size);
 }
 
 static void stop(struct target *target)

@@ -1,4 +1,4 @@
-/* What the tracer tells, as frames on standard output (tracer.c lists them), and helpers to read /proc. */
+/* What the tracer tells, as frames on standard output (tracer.c lists them), and helpers of the sources. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -56,6 +56,23 @@ void incomplete(struct target *target, const char *format, ...)
         length = sizeof text - 1;
     if (set_add(&target->reasons, text, (size_t)length))
         report('E', target->id, text, (size_t)length);
+}
+
+/* Opens the container's root, for the sources of opens to see. */
+void open_root(const struct target *target)
+{
+    int root = openat(target->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root >= 0)
+        close(root);
+}
+
+/* What a source that has one descriptor tells to wait for. */
+size_t poll_one(int file, struct pollfd *polls, size_t size)
+{
+    if (!size)
+        return 0;
+    *polls = (struct pollfd){file, POLLIN, 0};
+    return 1;
 }
 
 /* The file's beginning as a string; returns its length, 0 where it cannot be read. */

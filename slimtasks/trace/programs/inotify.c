@@ -186,9 +186,7 @@ static bool ended(struct target *target)
 {
     read_opens(target);
     target->inotify->ending = true;
-    int root = openat(target->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root >= 0)
-        close(root);
+    open_root(target);
     read_opens(target);
     if (!target->inotify->ended && !target->unwatched)
         incomplete(target, "inotify did not see the open that we made at the end");
@@ -197,10 +195,7 @@ static bool ended(struct target *target)
 
 static size_t polled(const struct target *target, struct pollfd *polls, size_t size)
 {
-    if (!size)
-        return 0;
-    *polls = (struct pollfd){target->inotify->queue, POLLIN, 0};
-    return 1;
+    return poll_one(target->inotify->queue, polls, size);
 }
 
 static void stop(struct target *target)

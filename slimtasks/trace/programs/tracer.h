@@ -68,12 +68,14 @@ struct target {
 extern const struct source fanotify, inotify, ebpf, strace;
 extern struct target *targets;
 
-/* frames.c: what is told, and helpers to read /proc */
+/* frames.c: what is told, and helpers of the sources */
 long now(void);
 void report(char type, unsigned target, const void *bytes, size_t length);
 void report_access(struct target *target, const char *program, const char *source, const char *how, int error,
                    const char *base, const char *asked);
 void incomplete(struct target *target, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void open_root(const struct target *target);
+size_t poll_one(int file, struct pollfd *polls, size_t size);
 size_t read_file(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t read_link(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
