@@ -81,6 +81,8 @@ void *run(void *arguments)
             const char *one = words[1];
             if (IS("open")) close(open(one, O_RDONLY));
             else if (IS("create")) close(open(one, O_WRONLY | O_CREAT, 0644));
+            else if (IS("update")) close(open(one, O_RDWR));
+            else if (IS("chown")) (void)!chown(one, 65534, 65534);
             else if (IS("stat")) look(one);
             else if (IS("access")) access(one, R_OK);
             else if (IS("readlink")) (void)!readlink(one, buffer, sizeof buffer);
@@ -103,6 +105,7 @@ void *run(void *arguments)
             else if (IS("sleep")) usleep((useconds_t)atoi(one) * 1000);
             else if (IS("say")) { puts(one); fflush(stdout); }
             else if (IS("many")) for (int i = 0; i < atoi(one); i++) { sprintf(buffer, "/t/many/%d", i); close(open(buffer, O_RDONLY | O_CREAT, 0644)); }
+            else if (IS("misses")) for (int i = 0; i < atoi(one); i++) { sprintf(buffer, "/t/none/%d", i); access(buffer, F_OK); }
             else if (IS("children")) {  /* each opens one file and is gone; a part of them is waited for at once */
                 for (int i = 0; i < atoi(one); i++) {
                     pid_t child = fork();

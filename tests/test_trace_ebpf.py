@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tars import f, link
 from trace_images import folders, loaded, program, with_backend
+from traced import probe, traced
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
@@ -15,7 +15,6 @@ from slimtasks.errors import IncompleteTrace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Recording
 from slimtasks.trace.sidecar import Sidecar
-from slimtasks.workload.launcher import run_to_end
 
 pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images", "trace_images"]
@@ -28,31 +27,15 @@ def sidecar(engine: Engine, tracer_image: str) -> Iterator[Sidecar]:
 
 
 @pytest.fixture(scope="module")
-def corners_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The tag of an image with /corners and a few files below /t, where anybody may write."""
-    made = tmp_path_factory.mktemp("corners") / "corners"
-    source = Path(__file__).with_name("corners.c")
-    options = ["-O1", "-static", "-pthread", "-D_GNU_SOURCE"]
-    subprocess.run(["gcc", *options, "-o", str(made), str(source)], check=True)
+def corners_image(engine: Engine, programs: Path) -> Iterator[str]:
+    """The tag of an image with /probe and a few files below /t, where anybody may write."""
     members = [
-        program("/corners", made),
+        program("/probe", programs / "probe"),
         *(f(f"t/{name}", "content") for name in ("a", "one/config", "two/config", "jail/t/a", "jail/one/config")),
         link("t/link", "one"),
     ]
     with loaded(engine, "corners", [*folders(members, open_ones=("t",)), *members]) as tag:
         yield tag
-
-
-def corners(image: str, line: str, **more: object) -> ContainerConfig:
-    return ContainerConfig(image, entrypoint=("/corners",), command=tuple(line.split()), **more)  # type: ignore[arg-type]
-
-
-def traced(engine: Engine, sidecar: Sidecar, config: ContainerConfig) -> Recording:
-    launcher = TracedLauncher(engine, sidecar)
-    with launcher.create(config, b"") as container:
-        done = run_to_end(launcher, container, 60)
-        assert done.status == 0, done
-    return launcher.finish()
 
 
 def looked_up(recording: Recording) -> list[str]:
@@ -76,7 +59,7 @@ STARTS = {
         "rename /t/a, rename /t/b, create /t/new, write /t/new, write /t/b, read /t/b"
     ),
     "32bit /t/a 32bit /t/none": "access /t/a, miss /t/none",
-    "unreadable x memfd stat /t/a": "stat /t/a",
+    "unreadable memfd stat /t/a": "stat /t/a",
 }
 
 
@@ -84,14 +67,14 @@ STARTS = {
 def test_the_string_and_where_it_starts(
     engine: Engine, sidecar: Sidecar, corners_image: str, line: str, expected: str
 ) -> None:
-    recording = traced(engine, sidecar, corners(corners_image, line))
+    recording = traced(engine, sidecar, probe(corners_image, line))
     assert looked_up(recording) == sorted(expected.split(", "))
 
 
 FOLLOWED = {
     "pid-namespace stat /t/a": "stat /t/a",
-    "mount-namespace chdir /t stat a stat /t/none": "stat /t, stat /t/a, miss /t/none",
-    "thread-exec /corners stat /t/a": "stat /t/a",
+    "unshare chdir /t stat a stat /t/none": "stat /t, stat /t/a, miss /t/none",
+    "thread-exec /probe stat /t/a": "stat /t/a",
     "in-root /t/jail /t/a": "stat /t/jail, read /t/jail/t/a",
 }
 
@@ -100,9 +83,9 @@ FOLLOWED = {
 def test_every_process_is_followed(
     engine: Engine, sidecar: Sidecar, corners_image: str, line: str, expected: str
 ) -> None:
-    recording = traced(engine, sidecar, corners(corners_image, line, **WITH_SYS_ADMIN))
+    recording = traced(engine, sidecar, probe(corners_image, line, **WITH_SYS_ADMIN))
     assert looked_up(recording) == sorted(expected.split(", "))
-    assert {use.program for use in recording.uses if use.path.startswith("/t/")} <= {"/corners", ""}
+    assert {use.program for use in recording.uses if use.path.startswith("/t/")} <= {"/probe", ""}
 
 
 def test_a_command_that_passed_no_gate(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
@@ -124,9 +107,9 @@ def test_a_command_that_passed_no_gate(engine: Engine, sidecar: Sidecar, probe_i
 
 
 UNSURE = {
-    "pivot /t stat /a": "/corners went to another tree of mounts",
-    "ring /t/a": r"/corners looks paths up through io_uring \(statx\)",
-    "overwrite /t/link": "/corners had a path overwritten by the result of the call that it was for",
+    "pivot /t stat /a": "/probe went to another tree of mounts",
+    "ring-stat /t/a": r"/probe looks paths up through io_uring \(statx\)",
+    "overwrite /t/link": "/probe had a path overwritten by the result of the call that it was for",
 }
 
 
@@ -136,13 +119,13 @@ def test_what_cannot_be_told_is_incomplete(
 ) -> None:
     more = {**WITH_SYS_ADMIN, "security_opt": ("apparmor=unconfined", "seccomp=unconfined")}
     with pytest.raises(IncompleteTrace, match=reason):
-        traced(engine, sidecar, corners(corners_image, line, **more))
+        traced(engine, sidecar, probe(corners_image, line, **more))
 
 
 def test_facts(engine: Engine, sidecar: Sidecar, corners_image: str) -> None:
     line = "tcp 8080 udp 53 reach 9 queues open /dev/null chown /t/a"
-    told = traced(engine, sidecar, corners(corners_image, line)).facts
-    assert {fact.program for fact in told} == {"/corners"}
+    told = traced(engine, sidecar, probe(corners_image, line)).facts
+    assert {fact.program for fact in told} == {"/probe"}
     facts = {(fact.kind, fact.value) for fact in told}
     calls = {value for kind, value in facts if kind == "syscall"}
     assert {fact for fact in facts if fact[0] not in ("syscall", "capability")} == {
@@ -161,12 +144,12 @@ def test_facts(engine: Engine, sidecar: Sidecar, corners_image: str) -> None:
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="its 32-bit calls are known")
 def test_calls_of_32_bits(engine: Engine, sidecar: Sidecar, corners_image: str) -> None:
-    facts = traced(engine, sidecar, corners(corners_image, "32bit /t/a")).facts
+    facts = traced(engine, sidecar, probe(corners_image, "32bit /t/a")).facts
     assert "32bit:access" in {fact.value for fact in facts if fact.kind == "syscall"}
 
 
 def test_as_many_as_there_were(engine: Engine, sidecar: Sidecar, corners_image: str) -> None:
     """More than the kernel remembers: what was pushed out is told again, and nothing is lost."""
-    recording = traced(engine, sidecar, corners(corners_image, "many 200000 many 1000"))
+    recording = traced(engine, sidecar, probe(corners_image, "misses 200000 misses 1000"))
     missed = {use.path for use in recording.uses if use.how == "miss" and use.path.startswith("/t/none/")}
     assert missed == {f"/t/none/{number}" for number in range(200000)}

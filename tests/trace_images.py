@@ -5,6 +5,8 @@ PYTEST_DONT_REWRITE: nothing is asserted here, and modules import it before pyte
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -60,17 +62,36 @@ def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
         yield tag
 
 
+@pytest.fixture(scope="module", params=["strace", "ebpf"])
+def sidecar(engine: Engine, tracer_image: str, request: pytest.FixtureRequest) -> Iterator[Sidecar]:
+    """One for the tests that do it no harm, for each source of lookups."""
+    with with_backend(engine, tracer_image, request.param) as running:
+        yield running
+
+
 @contextmanager
 def with_backend(engine: Engine, tracer_image: str, name: str, *, allow_incomplete: bool = False) -> Iterator[Sidecar]:
-    """A sidecar with that backend; the test is skipped where this machine's kernel does not take our eBPF program."""
+    """A sidecar with that backend; the test is skipped where this machine cannot take an eBPF program of our kind."""
     with ExitStack() as stack:
         try:
             sidecar = stack.enter_context(Sidecar(engine, tracer_image, name, allow_incomplete=allow_incomplete))
         except SlimError as error:
-            if name != "ebpf":
+            if name != "ebpf" or takes_ebpf():
                 raise
             pytest.skip(error.what)
         yield sidecar
+
+
+def takes_ebpf() -> bool:
+    """Whether this machine has all that our eBPF program needs, so that one which does not load is a broken one."""
+    lockdown = Path("/sys/kernel/security/lockdown")
+    release = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    return (
+        Path("/sys/kernel/btf/vmlinux").exists()
+        and release >= (5, 11)
+        and not (lockdown.exists() and "[confidentiality]" in lockdown.read_text())
+        and Path("/proc/self/ns/pid").readlink() == Path(f"pid:[{0xEFFFFFFC}]")  # the kernel's first one: proc_ns.h
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,8 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -198,6 +202,35 @@ static void in_root(const char *directory, const char *name)
     close(folder);
 }
 
+/* The result lies where the path was. */
+static void overwrite(const char *path)
+{
+    char buffer[4096] = "";
+    strcpy(buffer, path);
+    syscall(SYS_readlinkat, AT_FDCWD, buffer, buffer, sizeof buffer);
+}
+
+/* A file that has no path, as code. */
+static void map_nameless(void)
+{
+    int file = memfd_create("nothing", 0);
+    check(ftruncate(file, 4096) || mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) == MAP_FAILED, "memfd");
+}
+
+static void make_queues(void)
+{
+    shmget(IPC_PRIVATE, 4096, 0600);
+    msgget(IPC_PRIVATE, 0600);
+}
+
+static void use_port(int type, const char *port, int connects)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
+    int wire = socket(AF_INET, type, 0);
+    address.sin_addr.s_addr = htonl(connects ? INADDR_LOOPBACK : INADDR_ANY);
+    (connects ? connect : bind)(wire, (struct sockaddr *)&address, sizeof address);
+}
+
 static void pivot(const char *directory)
 {
     check(unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)
@@ -216,6 +249,9 @@ int way(char **words)
     else if (IS("trace-me")) return ptrace(PTRACE_TRACEME, 0, NULL, NULL) ? ALL : 0;
     else if (IS("thread-exec")) in_thread(exec_words, words + 1);
     else if (IS("fexec")) exec_by_descriptor(words + 1);
+    else if (IS("unreadable")) (void)!access((char *)1, F_OK);
+    else if (IS("memfd")) map_nameless();
+    else if (IS("queues")) make_queues();
     else if (!words[1]) return UNKNOWN;
     else if (IS("32bit")) { look_32bit(words[1]); return 1; }
     else if (IS("ring-stat")) { look_through_ring(words[1]); return 1; }
@@ -223,6 +259,10 @@ int way(char **words)
     else if (IS("ring-worker")) { open_through_ring(words[1], IOSQE_ASYNC); return 1; }
     else if (IS("killed")) { killed_while_it_opens(words[1]); return 1; }
     else if (IS("pivot")) { pivot(words[1]); return 1; }
+    else if (IS("overwrite")) { overwrite(words[1]); return 1; }
+    else if (IS("tcp")) { use_port(SOCK_STREAM, words[1], 0); return 1; }
+    else if (IS("udp")) { use_port(SOCK_DGRAM, words[1], 0); return 1; }
+    else if (IS("reach")) { use_port(SOCK_STREAM, words[1], 1); return 1; }
     else if (!words[2]) return UNKNOWN;
     else if (IS("by-thread")) { in_thread(run, two_words(words)); return 2; }
     else if (IS("by-lone-thread")) { in_thread(run_alone, two_words(words)); return 2; }
