@@ -27,7 +27,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_trace
 
 
 @pytest.fixture
-def repo(sound: Repo, tmp_path: Path) -> Iterator[Repo]:
+def site(sound: Repo, tmp_path: Path) -> Iterator[Repo]:
     """The same to break; mended afterwards, its next run has to go well and to leave nothing."""
     shutil.copytree(sound.path("images"), tmp_path / "images", symlinks=True)
     yield sound

@@ -26,16 +26,16 @@ int main(void) {
 
 
 @pytest.fixture
-def users(repo: Repo) -> Repo:
+def users(site: Repo) -> Repo:
     """The repo with a program in `web` that needs /etc/passwd, then /etc/group, and a step that runs it."""
-    source = repo.write("images/web/users.c", USERS)
-    made = ["gcc", "-static", "-o", str(repo.path("images/web/users")), str(source)]
+    source = site.write("images/web/users.c", USERS)
+    made = ["gcc", "-static", "-o", str(site.path("images/web/users")), str(source)]
     subprocess.run(made, check=True, capture_output=True)
-    repo.write("images/web/passwd", "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
-    repo.write("images/web/group", "root:x:0:\nnogroup:x:65534:\n")
-    repo.append(DOCKERFILE, "COPY users /bin/\nCOPY passwd group /etc/\n")
-    repo.append(SPEC, "  - exec: {command: [users], stdout: [both]}\n")
-    return repo
+    site.write("images/web/passwd", "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+    site.write("images/web/group", "root:x:0:\nnogroup:x:65534:\n")
+    site.append(DOCKERFILE, "COPY users /bin/\nCOPY passwd group /etc/\n")
+    site.append(SPEC, "  - exec: {command: [users], stdout: [both]}\n")
+    return site
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_what_the_workload_never_used(users: Repo) -> None:
     fails(users, users.run(), "verify:web", 'getpwnam("nobody") failed', line)
 
 
-def test_only_the_cause_is_named(repo: Repo) -> None:
+def test_only_the_cause_is_named(site: Repo) -> None:
     """With the program its interpreter was not kept either, and comes back with it."""
-    repo.append(SPEC, "drop: [/bin/server]\n")
-    result = repo.run()
-    fails(repo, result, "verify:web", f'/bin/server: taken away by drop: ["/bin/server"] at {SPEC}:11:8')
+    site.append(SPEC, "drop: [/bin/server]\n")
+    result = site.run()
+    fails(site, result, "verify:web", f'/bin/server: taken away by drop: ["/bin/server"] at {SPEC}:11:8')
     assert "kept by" not in result.output
 
 
@@ -78,12 +78,12 @@ READS = "exec: {command: [sh, -c, 'for part in /www/parts/*; do read -r x < $par
 
 
 @pytest.fixture
-def parts(repo: Repo) -> Repo:
+def parts(site: Repo) -> Repo:
     """The repo with files in `web` that a glob finds: who lists a directory asks for none of them by name."""
-    repo.write("images/web/one", "one\n")
-    repo.write("images/web/two", "two\n")
-    repo.append(DOCKERFILE, PARTS)
-    return repo
+    site.write("images/web/one", "one\n")
+    site.write("images/web/two", "two\n")
+    site.append(DOCKERFILE, PARTS)
+    return site
 
 
 def test_a_drop_rule_that_nobody_asks_for(parts: Repo) -> None:

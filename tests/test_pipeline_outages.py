@@ -75,17 +75,17 @@ def test_a_disk_with_no_room_for_doits_own_notes(make_repo: Callable[..., Repo],
         assert (result.status, repo.left_over()) == (0, []), result.output
 
 
-def test_folders_that_may_not_be_written(repo: Repo) -> None:
-    repo.path("build").chmod(0o555)
-    repo.append(SPEC, "keep: [/bin/ls]\n")
-    result = repo.run_as_nobody_special()
-    repo.path("build").chmod(0o755)
+def test_folders_that_may_not_be_written(site: Repo) -> None:
+    site.path("build").chmod(0o555)
+    site.append(SPEC, "keep: [/bin/ls]\n")
+    result = site.run_as_nobody_special()
+    site.path("build").chmod(0o755)
     assert result.status == 1 and "Traceback" not in result.output, result.output
     assert result.output.count(": permission denied\n      -> see whose it is") == 1
-    repo.root.chmod(0o555)
-    result = repo.run_as_nobody_special()
-    repo.root.chmod(0o755)
-    if not os.access(repo.path(".doit.db"), os.W_OK):
+    site.root.chmod(0o555)
+    result = site.run_as_nobody_special()
+    site.root.chmod(0o755)
+    if not os.access(site.path(".doit.db"), os.W_OK):
         assert (result.status, result.ran) == (3, ()), result.output
     assert "Traceback" not in result.output
 
@@ -93,33 +93,33 @@ def test_folders_that_may_not_be_written(repo: Repo) -> None:
 # The engine
 
 
-def test_no_engine_is_said_once(repo: Repo) -> None:
+def test_no_engine_is_said_once(site: Repo) -> None:
     for name in ("one", "two"):
-        repo.write(f"images/{name}/image.yaml", f"kind: base\nfrom: {{dockerfile: Dockerfile}}\ntags: [x/{name}]\n")
-        repo.write(f"images/{name}/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
-    address = f"unix://{repo.root}/absent"
-    result = repo.run(DOCKER_HOST=address)
+        site.write(f"images/{name}/image.yaml", f"kind: base\nfrom: {{dockerfile: Dockerfile}}\ntags: [x/{name}]\n")
+        site.write(f"images/{name}/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
+    address = f"unix://{site.root}/absent"
+    result = site.run(DOCKER_HOST=address)
     assert result.status == 1, result.output
     said(result, f"no container engine answers at {address} (DOCKER_HOST): no such file or directory")
 
 
-def test_no_engine_at_a_port_and_no_address(repo: Repo) -> None:
-    result = repo.run(DOCKER_HOST="tcp://127.0.0.1:1")
+def test_no_engine_at_a_port_and_no_address(site: Repo) -> None:
+    result = site.run(DOCKER_HOST="tcp://127.0.0.1:1")
     assert result.status == 1
     said(result, "no container engine answers at tcp://127.0.0.1:1 (DOCKER_HOST): connection refused")
-    result = repo.run(DOCKER_HOST="bogus://x")
+    result = site.run(DOCKER_HOST="bogus://x")
     assert result.status == 1
     said(result, "DOCKER_HOST says 'bogus://x', which is no address of a container engine")
 
 
-def test_an_engine_that_one_may_not_use(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_one_may_not_use(site: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        monkeypatch.chdir(repo.root)  # an address may have 107 bytes only
+        monkeypatch.chdir(site.root)  # an address may have 107 bytes only
         listener.bind("socket")
         listener.listen()
-        repo.path("socket").chmod(0)
-        result = repo.run_as_nobody_special(DOCKER_HOST=f"unix://{repo.root}/socket")
-    repo.path("socket").unlink()
+        site.path("socket").chmod(0)
+        result = site.run_as_nobody_special(DOCKER_HOST=f"unix://{site.root}/socket")
+    site.path("socket").unlink()
     assert result.status == 1, result.output
     said(result, ": permission denied", "-> add yourself to the socket's group")
 
