@@ -14,12 +14,13 @@ from doit.exceptions import InvalidDodoFile
 from slimtasks.errors import SlimError
 from slimtasks.interrupt import install
 from slimtasks.progress import PROGRESS, Reporter
+from slimtasks.workspace import STATE
 
 install()
 
 if not os.access(os.curdir, os.W_OK):  # doit's own words for that are a traceback of sqlite
     raise InvalidDodoFile(
-        f"cannot write to {Path.cwd()}, where .doit.db and build/ go\n"
+        f"cannot write to {Path.cwd()}, where {STATE} and build/ go\n"
         "  -> see whose it is (`ls -ld`), or work in a copy of it"
     )
 
@@ -30,7 +31,7 @@ DOIT_CONFIG: dict[str, Any] = {
     "continue": True,
     "verbosity": 2,
     "reporter": Reporter,
-    "dep_file": ".doit.db",
+    "dep_file": STATE,
     "backend": "sqlite3",
 }
 

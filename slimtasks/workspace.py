@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+STATE = ".doit.db"  # what doit remembers of the tasks, in the root of the checkout
+
 
 @dataclass(frozen=True)
 class ImageFiles:
@@ -87,6 +89,11 @@ class Workspace:
     @property
     def build(self) -> Path:
         return self.root / "build"
+
+    @property
+    def all_written(self) -> tuple[Path, ...]:
+        """All that runs write of themselves."""
+        return (self.build, self.root / STATE, self.root / f"{STATE}-journal")
 
     @property
     def fat_store(self) -> Path:

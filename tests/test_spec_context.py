@@ -36,6 +36,16 @@ def test_spec_and_lock_are_never_sent(tmp_path: Path) -> None:
     assert dict(build_context(app).files)["b/c"] == tmp_path / "images/app/b/c"
 
 
+def test_what_runs_write_is_never_sent(tmp_path: Path) -> None:
+    """Or each run, which changes that, would build the image again, and send it what it had built."""
+    app = image(tmp_path, "Dockerfile build/a", "from: {dockerfile: Dockerfile, context: ../..}\n")
+    for name in ("build/app/image.tar", ".doit.db", ".doit.db-journal", "app.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert names(app) == "app.py images/app/Dockerfile images/app/build/a"
+    assert [name for name, _ in build_context(app).folders] == ["images", "images/app", "images/app/build"]
+
+
 def test_traces_from_elsewhere_are_never_sent(tmp_path: Path) -> None:
     also = ", ".join(f"{{file: {name}}}" for name in ("traces/of/prod.jsonl", "b/c.jsonl", "d.jsonl"))
     spec = f"from: {{dockerfile: Dockerfile}}\ntrace: {{also: [{also}]}}\n"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from slimtasks.spec.model import Image
 from slimtasks.spec.sources import LOCK_NAME, SPEC_NAMES
+from slimtasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,17 @@ class Context:
 def build_context(image: Image) -> Context:
     """The context of the image's Dockerfile; nothing where it is not built from one.
 
-    The image's own spec, its lock and the traces that it names are never sent: they follow the image. Its Dockerfile
-    always is, under `dockerfile_name`.
+    The image's own spec, its lock, the traces that it names and what runs write are never sent: they follow the image.
+    Its Dockerfile always is, under `dockerfile_name`.
     """
     context, dockerfile = image.source.context, image.source.dockerfile
     if context is None or dockerfile is None:
         return Context()
+    written = Workspace(image.folder.parents[1]).all_written
     ours = {*(image.folder / name for name in (*SPEC_NAMES, LOCK_NAME)), *(also.file for also in image.trace.also)}
     files: dict[str, Path] = {}
     folders: dict[str, Path] = {}
-    for name, path, is_folder in _walk(context, dockerfile):
+    for name, path, is_folder in _walk(context, dockerfile, written):
         if path not in ours:
             (folders if is_folder else files)[name] = path
     files[dockerfile_name(context, dockerfile)] = dockerfile
@@ -135,7 +137,7 @@ def _regex(pattern: str) -> str:
     return result
 
 
-def _walk(context: Path, dockerfile: Path) -> Iterator[tuple[str, Path, bool]]:
+def _walk(context: Path, dockerfile: Path, skipped: Collection[Path]) -> Iterator[tuple[str, Path, bool]]:
     """(name, path, whether it is a folder) of all that is sent, less what engines don't take (sockets, fifos)."""
     path = ignore_file(context, dockerfile)
     rules = IgnoreRules.parse(path.read_text(encoding="utf-8-sig", errors="surrogateescape")) if path else IgnoreRules()
@@ -144,6 +146,8 @@ def _walk(context: Path, dockerfile: Path) -> Iterator[tuple[str, Path, bool]]:
         folder, prefix = waiting.pop()
         with os.scandir(folder) as entries:
             for entry in entries:
+                if Path(entry.path) in skipped:
+                    continue
                 name, is_folder = prefix + entry.name, entry.is_dir(follow_symlinks=False)
                 if is_folder and not rules.ignores_all_below(name):
                     waiting.append((Path(entry.path), name + "/"))
