@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from doit.exceptions import TaskFailed
+
+from slimtasks.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from doit.exceptions import BaseFail
@@ -31,20 +34,28 @@ class Progress:
         """Shows one line of progress, or drops it."""
         if self._terminal:
             width = shutil.get_terminal_size().columns
-            self._stream.write(f"\r\x1b[K    | {line[: width - 7]}")
+            self._write(f"\r\x1b[K    | {line[: width - 7]}")
             self._shown = True
         elif time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
-            self._stream.write(f"    | {line[:_WIDEST]}\n")
-        self._stream.flush()
+            self._write(f"    | {line[:_WIDEST]}\n")
 
     def line(self, text: str) -> None:
         """Writes a line that stays."""
-        if self._shown:
-            self._stream.write("\r\x1b[K")
-            self._shown = False
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        start = "\r\x1b[K" if self._shown else ""
+        self._shown = False
+        self._write(f"{start}{text}\n")
+
+    def _write(self, text: str) -> None:
+        """Raises Interrupted where nobody reads any more, as behind `doit | head`: the run ends as with Ctrl-C."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # what is still in its buffer, and what comes yet
+            os.close(nowhere)
+            raise Interrupted from None
 
 
 PROGRESS = Progress(sys.__stdout__ or sys.stdout)
