@@ -21,6 +21,6 @@ PROGRESS.line("two")
 def test_a_reader_that_is_gone_ends_the_run_like_an_interrupt_once() -> None:
     read, write = os.pipe()
     os.close(read)
-    with open(write, "wb") as pipe:
+    with os.fdopen(write, "wb") as pipe:
         done = subprocess.run([sys.executable, "-c", SCRIPT], stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"told")
