@@ -96,6 +96,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
     if is_traced(image):
         yield _trace_task(image, session)
     base = inputs.final_base_images(image)
+    agreed = [path for path in (session.workspace.layers_lock,) if path.exists()]
     foreign_base = inputs.foreign(image, session, image.final.base)
     yield _task(
         "select",
@@ -111,11 +112,11 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         "layers",
         image,
         session,
-        depends=[files.selection, files.inventory, files.fat, *inputs.added_files(image)],
+        depends=[files.selection, files.inventory, files.packages, files.fat, *inputs.added_files(image), *agreed],
         uses=base | inputs.tracer_images(session),
         targets=[files.layers],
         settings=[
-            [image.add, image.final.base, session.environ.get("SOURCE_DATE_EPOCH")],
+            [image.add, image.final.base, session.environ.get("SOURCE_DATE_EPOCH"), bool(agreed)],
             inputs.marks(path for path, _ in add_files(image)),
         ],
         checks=[inputs.layers_there(session, files), *foreign_base],

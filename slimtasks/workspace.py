@@ -118,6 +118,11 @@ class Workspace:
         return self.build / "scratch"
 
     @property
+    def layers_lock(self) -> Path:
+        """The plan of the layers that images share, which is committed."""
+        return self.root / "images" / "layers.lock"
+
+    @property
     def report(self) -> Path:
         return self.build / "report.json"
 

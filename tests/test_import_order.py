@@ -16,7 +16,7 @@ ROWS = (
     "spec elf rootfs engine",
     "oci",
     "packages ldso workload job session costs fatfiles additions",
-    "selection squash trace proving inventories",
+    "selection squash trace proving inventories layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere",
     "explaining",

@@ -20,14 +20,16 @@ class Clock:
     _installed: Mapping[str, int] = field(default_factory=dict)  # when each package was, seconds since 1970
 
     @staticmethod
-    def of(entries: Iterable[Entry], environ: Mapping[str, str]) -> Clock:
-        """SOURCE_DATE_EPOCH (reproducible-builds.org), else the newest mtime that a package brought, else 0.
+    def of(entries: Iterable[Entry], environ: Mapping[str, str], date: int | None = None) -> Clock:
+        """SOURCE_DATE_EPOCH (reproducible-builds.org), else `date`, else the newest mtime of a package's files, else 0.
 
-        `entries`: the whole tree.
+        `entries`: the whole tree; with a date, the files that are asked for and the database of packages are enough.
         """
         entries = tuple(entries)
         clock = Clock(0, registered(entries))
         given = environ.get("SOURCE_DATE_EPOCH")
+        if given is None and date is not None:
+            return replace(clock, epoch=date)
         if given is None:
             brought = (entry.mtime for entry in entries if clock._is_as_brought(entry))
             return replace(clock, epoch=max(brought, default=0))
@@ -40,6 +42,15 @@ class Clock:
         if entry.type == "dir":
             return self.epoch
         return entry.mtime if self._is_as_brought(entry) else min(entry.mtime, self.epoch)
+
+    def brought(self, entry: Entry) -> int | None:
+        """What a layer says of a package's file or link, the same of any image that has this date.
+
+        None for a file that is not as its package brought it.
+        """
+        if entry.type == "link":
+            return self.epoch
+        return entry.mtime if self._is_as_brought(entry) else None
 
     def _is_as_brought(self, entry: Entry) -> bool:
         """Whether the mtime is the package's: a configuration file may have been edited since, a program copied.

@@ -10,6 +10,7 @@ from pathlib import Path
 from slimtasks.additions import Addition
 from slimtasks.assembly.dates import Clock
 from slimtasks.fingerprint import digest_of, digest_of_file
+from slimtasks.layers.sharing import Sharing
 from slimtasks.records import Entry, ImagePath, Selected
 from slimtasks.rootfs import parents
 
@@ -43,25 +44,51 @@ class Plan:
 
 
 def plan_layers(
-    entries: Sequence[Entry], selected: Sequence[Selected], added: Sequence[Addition], clock: Clock
+    entries: Sequence[Entry],
+    selected: Sequence[Selected],
+    added: Sequence[Addition],
+    clock: Clock,
+    sharing: Sharing | None = None,
 ) -> tuple[Plan, ...]:
     """The application's layer, then the customisation's; empty ones are left out.
 
-    Customisation is what `add:` brings and, of the user's own, what COPY or ADD wrote below /etc. Each
-    layer holds all parents of its files, the same in each.
+    With `sharing`, the shared ones below, and the application's in three: packages, what is told of packages, which
+    changes with each of them, and what the image's own build made. Customisation is what `add:` brings and, of the
+    user's own, what COPY or ADD wrote below /etc. Each layer holds all parents of its files, the same in each.
     """
     tree = {entry.path: entry for entry in entries}
     brought = {addition.entry.path for addition in added}
-    items = [_item(choice, tree, clock) for choice in selected if choice.path not in brought]
-    directories = {item.entry.path: item for item in items if item.entry.type == "dir"}
-    mine = [_addition(addition, clock) for addition in added]
-    own = {choice.path for choice in selected if _is_customisation(choice)}
-    customised, rest = _split(items, own)
-    plans = [
-        Plan("application", _with_parents(_linked(rest), directories, clock)),
-        Plan("customisation", _with_parents([*_linked(customised), *mine], directories, clock)),
-    ]
+    choices = [choice for choice in selected if choice.path not in brought]
+    items = {choice.path: _item(choice, tree, clock) for choice in choices}
+    directories = {path: item for path, item in items.items() if item.entry.type == "dir"}
+    parts = _parts(choices, items, sharing)
+    parts[-1][1].extend(_addition(addition, clock) for addition in added)
+    plans = (Plan(name, _with_parents(part, directories, clock)) for name, part in parts)
     return tuple(plan for plan in plans if plan.items)
+
+
+def _parts(
+    choices: Sequence[Selected], items: dict[ImagePath, Item], sharing: Sharing | None
+) -> list[tuple[str, list[Item]]]:
+    """The names of the layers, lowest first, and what goes into each, less its parents."""
+    customised = {choice.path for choice in choices if _is_customisation(choice)}
+    if sharing is None:
+        own, rest = _split(items.values(), customised)
+        return [("application", _linked(rest)), ("customisation", _linked(own))]
+    for above in {above for choice in choices for above in parents(choice.path)}:
+        items.pop(above, None)  # each layer has its parents anyway
+    packaged = [*((use.group.kind, use.entries) for use in sharing.uses), ("application", sharing.rest)]
+    parts = [
+        (name, _linked([replace(items.pop(entry.path), entry=entry) for entry in entries]))
+        for name, entries in packaged
+    ]
+    told, rest = _split(items.values(), {choice.path for choice in choices if _is_metadata(choice)})
+    own, rest = _split(rest, customised)
+    return [*parts, ("application", told), ("application", _linked(rest)), ("customisation", _linked(own))]
+
+
+def _is_metadata(choice: Selected) -> bool:
+    return bool(choice.content) and all(reason.kind == "metadata" for reason in choice.reasons)
 
 
 def _is_customisation(choice: Selected) -> bool:
@@ -89,15 +116,15 @@ def _addition(addition: Addition, clock: Clock) -> Item:
 
 
 def _split(items: Iterable[Item], own: set[ImagePath]) -> tuple[list[Item], list[Item]]:
-    """The customised files and the rest; all names of one inode go where its first name goes."""
-    customised: list[Item] = []
+    """Those that are `own`, and the rest; all names of one inode go where its first name goes."""
+    mine: list[Item] = []
     rest: list[Item] = []
     inodes: dict[str, bool] = {}
     for item in items:
         entry = item.entry
-        mine = inodes.setdefault(entry.hardlink or item.source, entry.path in own and entry.type != "dir")
-        (customised if mine else rest).append(item)
-    return customised, rest
+        is_own = inodes.setdefault(entry.hardlink or item.source, entry.path in own and entry.type != "dir")
+        (mine if is_own else rest).append(item)
+    return mine, rest
 
 
 def _linked(items: Sequence[Item]) -> list[Item]:

@@ -230,6 +230,12 @@ def place_of(path: ImagePath, tree: Tree, homes: dict[ImagePath, ImagePath]) -> 
     return place if place in tree else None
 
 
+def places(package: Package, tree: Tree) -> frozenset[ImagePath]:
+    """What the package brings, by the paths that the tree has or would have for it."""
+    homes = {above: tree.walk(above).resolved for above in {parent(path) for path in package.paths}}
+    return frozenset(join(homes[parent(path)], path.rpartition("/")[2]) for path in package.paths if path != "/")
+
+
 def _leads_to_directory(path: ImagePath, tree: Tree) -> bool:
     final = tree.walk(path).final
     return final is not None and final.type == "dir"

@@ -29,13 +29,14 @@ class Context:
 def build_context(image: Image) -> Context:
     """The context of the image's Dockerfile; nothing where it is not built from one.
 
-    The image's own spec, its lock, the traces that it names and what runs write are never sent: they follow the image.
+    The image's own spec, the locks, the traces that it names and what runs write are never sent: they follow the image.
     Its Dockerfile always is, under `dockerfile_name`.
     """
     context, dockerfile = image.source.context, image.source.dockerfile
     if context is None or dockerfile is None:
         return Context()
-    written = Workspace(image.folder.parents[1]).all_written
+    workspace = Workspace(image.folder.parents[1])
+    written = (*workspace.all_written, workspace.layers_lock)
     ours = {*(image.folder / name for name in (*SPEC_NAMES, LOCK_NAME)), *(also.file for also in image.trace.also)}
     files: dict[str, Path] = {}
     folders: dict[str, Path] = {}

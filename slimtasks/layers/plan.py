@@ -1,0 +1,115 @@
+"""Plans the shared layers of all images: files that exactly the same images have go into one layer.
+
+Measured against layers of whole packages and of all that the base has (see the design): by exact users, no image
+carries a byte that it does not need, and a few layers get nearly all that there is to share. The work grows with the
+number of files of all images together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from slimtasks.layers.lock import Group, Lock
+from slimtasks.layers.members import Bundle, split
+from slimtasks.records import Entry
+
+WORTH = 64_000  # bytes that a shared layer has to save: each costs a request, and its parents' headers
+
+
+@dataclass
+class _Class:
+    """The bundles that the same images have."""
+
+    users: tuple[str, ...]
+    bundles: list[Bundle] = field(default_factory=list)  # as the first of the users has them
+    contents: dict[str, int] = field(default_factory=dict)  # what tells the contents of one user from another's
+    sizes: dict[int, int] = field(default_factory=dict)  # bytes of each content
+
+    @property
+    def saving(self) -> int:
+        """Bytes that need not be stored or sent again; (users - 1) x bytes, where all have the same content."""
+        return sum(self.sizes[content] for content in self.contents.values()) - sum(self.sizes.values())
+
+    @property
+    def order(self) -> tuple[int, tuple[str, ...]]:
+        return (-self.saving, self.bundles[0].members)
+
+
+def plan(images: Mapping[str, Sequence[Bundle]], most: int, date: int) -> Lock:
+    """The groups that save most, so that no image has more than `most`; the same for any order of the images."""
+    names = sorted(images)
+    classes = sorted(_classes(names, images), key=lambda one: one.order)
+    count: Counter[str] = Counter()
+    chosen = []
+    for one in classes:
+        if one.saving < WORTH:
+            break
+        if all(count[user] < most for user in one.users):
+            count.update(one.users)
+            chosen.append(one)
+    chosen.sort(key=lambda one: (-len(one.users), *one.order))  # what many have lies below: chains are shared, too
+    return Lock(most, date, tuple(_groups(chosen, len(names))))
+
+
+def _classes(names: Sequence[str], images: Mapping[str, Sequence[Bundle]]) -> list[_Class]:
+    """All sets of two or more users of which any bundle has just these."""
+    users = _users(names, images)
+    found: dict[int, _Class] = {}
+    contents: dict[tuple[int, tuple[Entry, ...]], int] = {}
+    for name in names:
+        now: dict[int, tuple[int, int]] = {}  # class -> what is in it so far, and its bytes
+        for bundle in sorted(images[name], key=lambda bundle: bundle.members):
+            number, of = users[bundle.members]
+            if len(of) < 2:
+                continue
+            if number not in found:
+                found[number] = _Class(of)
+            if of[0] == name:
+                found[number].bundles.append(bundle)
+            before, size = now.get(number, (-1, 0))
+            now[number] = contents.setdefault((before, bundle.entries), len(contents)), size + bundle.size
+        for number, (content, size) in now.items():
+            found[number].contents[name] = content
+            found[number].sizes[content] = size
+    return list(found.values())
+
+
+def _users(
+    names: Sequence[str], images: Mapping[str, Sequence[Bundle]]
+) -> dict[tuple[str, ...], tuple[int, tuple[str, ...]]]:
+    """Who has each bundle, and a number for each such set.
+
+    A set is known as one that was known before, and one user more: so each step costs the same, however many there are.
+    """
+    sets: dict[tuple[int, str], int] = {}
+    last: dict[tuple[str, ...], int] = {}
+    for name in names:
+        for members in {bundle.members for bundle in images[name]}:
+            last[members] = sets.setdefault((last.get(members, -1), name), len(sets))
+    steps = {number: step for step, number in sets.items()}
+    wanted: dict[int, tuple[str, ...]] = {}
+    for number in set(last.values()):
+        users, at = [], number
+        while at >= 0:
+            at, user = steps[at]
+            users.append(user)
+        wanted[number] = tuple(reversed(users))
+    return {members: (number, wanted[number]) for members, number in last.items()}
+
+
+def _groups(chosen: Sequence[_Class], images: int) -> list[Group]:
+    """Root is what more than half of the images have; each group is called as the package with most of its bytes."""
+    groups: list[Group] = []
+    taken: Counter[str] = Counter()
+    for one in chosen:
+        kind = "root" if 2 * len(one.users) > images else "infrastructure"
+        sizes: Counter[str] = Counter()
+        for bundle in one.bundles:
+            sizes[split(bundle.members[0])[0].partition("/")[2]] += bundle.size
+        package = min(sizes, key=lambda name: (-sizes[name], name))
+        taken[package] += 1
+        name = package if taken[package] == 1 else f"{package}-{taken[package]}"
+        groups.append(Group(kind, name, tuple(sorted(name for bundle in one.bundles for name in bundle.members))))
+    return groups
