@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,22 @@ def write_report(session: Session) -> Any:
     except OSError as error:
         return TaskFailed(str(of_system(error)))
     return {}
+
+
+def run_relayer(session: Session, yes: bool) -> Any:
+    """Plans the shared layers, and writes images/layers.lock where `yes` was said."""
+    from doit.exceptions import TaskFailed
+
+    from slimtasks.relayering import relayer
+
+    began = time.monotonic()
+    try:
+        summary = relayer(session.workspace, session.repo, session.environ, PROGRESS.line, write=yes)
+    except SlimError as error:
+        return TaskFailed(str(error))
+    except OSError as error:
+        return TaskFailed(str(of_system(error)))
+    return {"summary": summary, "seconds": time.monotonic() - began}
 
 
 def clean_stage(image: Image, targets: list[Path], session: Session, dryrun: bool) -> None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tarfile
+from collections.abc import Iterable
 
 from slimtasks.errors import Damaged
-from slimtasks.records import Entry, Fat, ImagePath, Package, read_header, read_lines, read_record
+from slimtasks.records import (
+    Entry,
+    Fat,
+    ImagePath,
+    Package,
+    from_json,
+    intact,
+    read_header,
+    read_lines,
+    read_record,
+)
 from slimtasks.rootfs import normalise
 from slimtasks.workspace import ImageFiles
+
+_PATH = re.compile(rb'"path":("(?:[^"\\]|\\.)*")')  # in a line of the inventory: inside of strings, quotes are escaped
+_OF_DPKG = b'"/var/lib/dpkg/'
 
 
 def fat(files: ImageFiles) -> Fat:
@@ -18,6 +34,24 @@ def fat(files: ImageFiles) -> Fat:
 def inventory(files: ImageFiles) -> tuple[Entry, ...]:
     """Every path of it, sorted."""
     return tuple(read_lines(files.inventory, Entry)[1])
+
+
+def entries_of(files: ImageFiles, paths: Iterable[ImagePath]) -> tuple[Entry, ...]:
+    """Those of its paths, and dpkg's database, sorted; no other line is taken apart. Raises Damaged."""
+    wanted = {json.dumps(path).encode() for path in paths}
+    lines = read_header(files.inventory).get("lines")
+    read, found = 0, []
+    with files.inventory.open("rb") as file:
+        file.readline()
+        for line in file:
+            read += line.endswith(b"\n")
+            match = _PATH.search(line)
+            if match and (match[1] in wanted or match[1].startswith(_OF_DPKG)):
+                with intact(files.inventory):
+                    found.append(from_json(Entry, json.loads(line)))
+    if lines != read:
+        raise Damaged(files.inventory, f"it ends after {read} of {lines} lines")
+    return tuple(found)
 
 
 def installed(files: ImageFiles) -> tuple[Package, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slimtasks import inputs
-from slimtasks.actions import clean_stage, run_stage, write_report
+from slimtasks.actions import clean_stage, run_relayer, run_stage, write_report
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import result_file
 from slimtasks.session import Session
@@ -34,6 +34,7 @@ def all_tasks(session: Session) -> Iterator[Task]:
         if stage in stages:
             yield {"basename": stage, "name": None, "doc": f"of all images: {doc}"}
     yield report_task(session)
+    yield _relayer_task(session)
 
 
 def tasks_of(image: Image, session: Session) -> Iterator[Task]:
@@ -64,6 +65,16 @@ def report_task(session: Session) -> Task:
         "doc": "all images side by side, in build/report.json",
         "actions": [(write_report, [session])],
         "uptodate": [False],
+    }
+
+
+def _relayer_task(session: Session) -> Task:
+    """What `doit relayer` runs, and no other command."""
+    return {
+        "basename": "_relayer",
+        "params": [{"name": "yes", "long": "yes", "type": bool, "default": False}],
+        "uptodate": [False],
+        "actions": [(run_relayer, [session])],
     }
 
 

@@ -63,3 +63,25 @@ def test_the_links_and_directories_of_a_package_may_be_made_by_whatever_unpacked
 def test_only_what_a_build_made_is_clamped(mtime: int, package: str, expected: int) -> None:
     clock = Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"})
     assert clock.mtime(entry("/x", mtime, package)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mtime", "package", "kind", "expected"),
+    [
+        (5, "deb/a", "file", 5),
+        (NOON, "deb/a", "file", NOON),  # as the newest file of a squashed base is
+        (NOON - 30, "deb/a", "file", None),
+        (NOON + 30, "deb/a", "file", None),
+        (5, "", "file", None),
+        (NOON + 30, "deb/a", "link", 100),
+    ],
+)
+def test_a_shared_layer_has_files_as_their_package_brought_them(
+    mtime: int, package: str, kind: FileType, expected: int | None
+) -> None:
+    assert Clock.of(ENTRIES, {}, 100).brought(entry("/x", mtime, package, kind)) == expected
+
+
+def test_a_given_date_comes_after_source_date_epoch() -> None:
+    assert Clock.of(ENTRIES, {}, 100).epoch == 100
+    assert Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"}, 100).epoch == 20

@@ -19,7 +19,7 @@ ROWS = (
     "selection squash trace proving inventories layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere",
-    "explaining",
+    "explaining relayering",
     "stages inputs cleaning",
     "actions",
     "tasks runner",

@@ -75,6 +75,16 @@ def test_groups_of_one_package_have_names_of_their_own() -> None:
     assert [group.name for group in plan(fleet, 6, 0).groups] == ["x", "x-2"]
 
 
+def test_a_group_that_was_there_before_keeps_its_name_and_kind() -> None:
+    fleet = images(a="x/1 x/2", b="x/1", c="x/2")
+    old = plan(fleet, 6, 0)
+    assert dump(old) == ["root x: deb/x:/1", "root x-2: deb/x:/2"]
+    more = {**fleet, **images(d="x/3 q/8", e="x/3 q/9", f="x/2", g="q/7")}
+    kept = ["root x-2: deb/x:/2", "root x: deb/x:/1", "infrastructure x-3: deb/x:/3"]
+    assert dump(plan(more, 6, 0, old)) == kept
+    assert dump(plan(more, 6, 0))[0] == "infrastructure x: deb/x:/2"
+
+
 def test_an_image_that_is_added_changes_nothing_for_the_others() -> None:
     fleet = images(a="c/1 c/2 z/3", b="c/1 c/2 z/3", c="c/1 c/2")
     lock = plan(fleet, 6, 0)

@@ -222,6 +222,12 @@ def test_defaults_of_the_repo(tmp_path: Path) -> None:
     assert (b.keep, b.final.labels) == ((), ())  # keys that do not fit a kind are not its defaults
 
 
+@pytest.mark.parametrize(("text", "shared"), [("", 6), ("layers = {}\n", 6), ("layers = {shared = 0}\n", 0)])
+def test_how_many_layers_images_may_share(tmp_path: Path, text: str, shared: int) -> None:
+    repo = loaded(tmp_path, {"pyproject.toml": f"[tool.slimtasks]\n{text}", "images/a/image.yaml": MINIMAL})
+    assert repo.shared_layers == shared
+
+
 def test_what_needs_no_workload(tmp_path: Path) -> None:
     for text in ("kind: base\n", "kind: build\n", "granularity: file\n", "workload: [http: {}]\n"):
         assert one(tmp_path, f"from: {{image: debian:12}}\n{text}").workload == () or "http" in text

@@ -323,11 +323,26 @@ def test_defaults(tmp_path: Path) -> None:
     found = lines(tmp_path, {"images/app/image.yaml": FROM + "granularity: file\n", "pyproject.toml": text})
     assert [line.partition("; ")[0] for line in found] == [
         "pyproject.toml:2:12: default[1]: found 'ap'",
-        "pyproject.toml:3:1: layers: not supported yet",
         "pyproject.toml:4:5: run.env: unknown key",
         "pyproject.toml:5:1: services: not supported yet",
         "pyproject.toml:6:12: metadata: found 1 (a number)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ("6", "2:10: layers: found 6 (a number); allowed: {shared = 6}"),
+        ("{shard = 6}", "2:11: layers.shard: unknown key; did you mean shared? allowed: shared"),
+        ("{max = 6}", "2:11: layers.max: unknown key; allowed: shared"),
+        ("{shared = true}", "2:20: layers.shared: found true (a boolean); allowed: a whole number from 0 to 100"),
+        ("{shared = 101}", "2:20: layers.shared: found 101 (a number); allowed: a whole number from 0 to 100"),
+        ("{shared = []}", "2:20: layers.shared: found a list; allowed: a whole number from 0 to 100"),
+    ],
+)
+def test_shared_layers_that_are_no_number(tmp_path: Path, layers: str, found: str) -> None:
+    files: dict[str, str | bytes] = {"pyproject.toml": f"[tool.slimtasks]\nlayers = {layers}\n"}
+    assert lines(tmp_path, files) == [f"pyproject.toml:{found}"]
 
 
 @pytest.mark.parametrize(("name", "before"), [("image.yaml", "a: "), ("image.toml", "a = ")])

@@ -46,11 +46,13 @@ class Clock:
     def brought(self, entry: Entry) -> int | None:
         """What a layer says of a package's file or link, the same of any image that has this date.
 
-        None for a file that is not as its package brought it.
+        None for a file that is not as its package brought it. In a squashed base the lists of files are no newer than
+        the newest of these files.
         """
         if entry.type == "link":
             return self.epoch
-        return entry.mtime if self._is_as_brought(entry) else None
+        as_brought = self._is_as_brought(entry) or entry.mtime == self._installed.get(entry.package)
+        return entry.mtime if as_brought else None
 
     def _is_as_brought(self, entry: Entry) -> bool:
         """Whether the mtime is the package's: a configuration file may have been edited since, a program copied.

@@ -26,8 +26,12 @@ class Bundle:
 
     @cached_property
     def size(self) -> int:
-        """Of the content, bytes; hardlinks once."""
-        return sum(entry.size for entry in {entry.hardlink or entry.path: entry for entry in self.entries}.values())
+        return size_of(self.entries)
+
+
+def size_of(entries: Iterable[Entry]) -> int:
+    """Bytes of the content; hardlinks once."""
+    return sum({entry.hardlink or entry.path: entry.size for entry in entries}.values())
 
 
 def member(package: str, path: str) -> str:
@@ -63,19 +67,19 @@ def bundles(entries: Mapping[ImagePath, Entry], selected: Iterable[Selected], br
     return tuple(
         Bundle(
             tuple(sorted({names[path] for path in paths})),
-            tuple(_bare(shared[path]) for path in sorted(paths)),
+            tuple(shared[path] for path in sorted(paths)),
         )
         for paths in _together(whole, names)
     )
 
 
 def _shared(entry: Entry, entries: Mapping[ImagePath, Entry], brought: Brought) -> Entry | None:
-    """The entry with its package, and with the mtime that it has in a layer; None where it is the image's own."""
+    """The entry as it stands in a layer; None where it is the image's own."""
     source = entries.get(source_of(entry.path)) if entry.path.endswith(".pyc") and not entry.package else entry
     if source is None or not source.package or entry.type not in ("file", "link") or not _writable(entry.path):
         return None
     mtime = brought(source)
-    return None if mtime is None else replace(entry, mtime=mtime, package=source.package)
+    return None if mtime is None else replace(entry, mtime=mtime, layer=0, package="", elf=None, script="")
 
 
 def source_of(path: str) -> ImagePath:
@@ -117,7 +121,3 @@ def _together(whole: Sequence[Sequence[ImagePath]], names: Mapping[ImagePath, st
             home[names[path]] = joined
     found = {id(paths): paths for paths in home.values()}
     return sorted(found.values(), key=lambda paths: min(names[path] for path in paths))
-
-
-def _bare(entry: Entry) -> Entry:
-    return replace(entry, layer=0, package="", elf=None, script="")

@@ -8,10 +8,11 @@ number of files of all images together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 
-from slimtasks.layers.lock import Group, Lock
+from slimtasks.layers.lock import KINDS, Group, Lock
 from slimtasks.layers.members import Bundle, split
 from slimtasks.records import Entry
 
@@ -37,20 +38,25 @@ class _Class:
         return (-self.saving, self.bundles[0].members)
 
 
-def plan(images: Mapping[str, Sequence[Bundle]], most: int, date: int) -> Lock:
-    """The groups that save most, so that no image has more than `most`; the same for any order of the images."""
+def plan(images: Mapping[str, Sequence[Bundle]], most: int, date: int, before: Lock | None = None) -> Lock:
+    """The groups that save most, so that no image has more than `most`; the same for any order of the images.
+
+    A group that was there before keeps its name, and its kind, which is a part of images' digests.
+    """
     names = sorted(images)
     classes = sorted(_classes(names, images), key=lambda one: one.order)
-    count: Counter[str] = Counter()
+    layers: Counter[str] = Counter()
     chosen = []
     for one in classes:
         if one.saving < WORTH:
             break
-        if all(count[user] < most for user in one.users):
-            count.update(one.users)
+        if all(layers[user] < most for user in one.users):
+            layers.update(one.users)
             chosen.append(one)
     chosen.sort(key=lambda one: (-len(one.users), *one.order))  # what many have lies below: chains are shared, too
-    return Lock(most, date, tuple(_groups(chosen, len(names))))
+    known = {group.members: group for group in before.groups} if before else {}
+    groups = _groups(chosen, len(names), known)
+    return Lock(most, date, tuple(sorted(groups, key=lambda group: KINDS.index(group.kind))))
 
 
 def _classes(names: Sequence[str], images: Mapping[str, Sequence[Bundle]]) -> list[_Class]:
@@ -99,17 +105,28 @@ def _users(
     return {members: (number, wanted[number]) for members, number in last.items()}
 
 
-def _groups(chosen: Sequence[_Class], images: int) -> list[Group]:
+def _groups(chosen: Sequence[_Class], images: int, known: Mapping[tuple[str, ...], Group]) -> list[Group]:
     """Root is what more than half of the images have; each group is called as the package with most of its bytes."""
     groups: list[Group] = []
-    taken: Counter[str] = Counter()
-    for one in chosen:
-        kind = "root" if 2 * len(one.users) > images else "infrastructure"
-        sizes: Counter[str] = Counter()
-        for bundle in one.bundles:
-            sizes[split(bundle.members[0])[0].partition("/")[2]] += bundle.size
-        package = min(sizes, key=lambda name: (-sizes[name], name))
-        taken[package] += 1
-        name = package if taken[package] == 1 else f"{package}-{taken[package]}"
-        groups.append(Group(kind, name, tuple(sorted(name for bundle in one.bundles for name in bundle.members))))
+    members = [tuple(sorted(name for bundle in one.bundles for name in bundle.members)) for one in chosen]
+    taken = {known[names].name for names in members if names in known}
+    for one, names in zip(chosen, members, strict=True):
+        if names in known:
+            groups.append(known[names])
+            continue
+        name = _free(_main_package(one), taken)
+        taken.add(name)
+        groups.append(Group("root" if 2 * len(one.users) > images else "infrastructure", name, names))
     return groups
+
+
+def _main_package(one: _Class) -> str:
+    sizes: Counter[str] = Counter()
+    for bundle in one.bundles:
+        sizes[split(bundle.members[0])[0].partition("/")[2]] += bundle.size
+    return min(sizes, key=lambda name: (-sizes[name], name))
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, with a number where others have it."""
+    return next(free for free in chain([name], (f"{name}-{n}" for n in count(2))) if free not in taken)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from slimtasks.layers.lock import Group, Lock
-from slimtasks.layers.members import Bundle, source_of, split
+from slimtasks.layers.members import Bundle, size_of, source_of, split
 from slimtasks.packages.dpkg import places
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree
@@ -39,7 +39,7 @@ def share(lock: Lock, bundles: Sequence[Bundle], ships: Ships) -> Sharing:
     """
     have = {name: bundle for bundle in bundles for name in bundle.members}
     fitting = [use for group in lock.groups if (use := _use(group, have, ships))]
-    largest = sorted(fitting, key=lambda use: (-sum(entry.size for entry in use.entries), use.group.name))
+    largest = sorted(fitting, key=lambda use: (-size_of(use.entries), use.group.name))
     used = {use.group for use in largest[: lock.most]}
     uses = tuple(use for use in fitting if use.group in used)
     taken = {entry.path for use in uses for entry in use.entries}

@@ -6,25 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimtasks.spec.disk import Disk
-from slimtasks.spec.model import Image
+from slimtasks.spec.model import SHARED_LAYERS, Image
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import with_source
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.steps_file import read_steps
+from slimtasks.spec.suggest import meant
 from slimtasks.spec.support import fitting, without_unsupported
 from slimtasks.spec.toml_tree import read_toml
-from slimtasks.spec.tree import Mapping, Node, Place, Unreadable, changed_map, found, merged
+from slimtasks.spec.tree import Mapping, Node, Place, Scalar, Unreadable, changed_map, found, merged
 from slimtasks.spec.validate import validated
 
 _FILE = "pyproject.toml"
+MOST_SHARED = 100  # Docker's graph drivers stop at 127 layers
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """Keys that every image takes where it has none of its own, and the repo's own key `default`."""
+    """Keys that every image takes where it has none of its own, and the repo's own keys `default` and `layers`."""
 
     tree: Mapping
     default: Node | None = None
+    shared_layers: int = SHARED_LAYERS
 
     def under(self, tree: Mapping, kind: str | None) -> Mapping:
         """The image's tree, with the defaults that fit its kind where it says nothing."""
@@ -45,14 +48,34 @@ def read_defaults(reading: Reading) -> Defaults:
         return empty
     tree = reading.filled(tree)
     default = tree.items.get("default")
-    if "layers" in tree.items:
-        reading.wrong(tree.keys["layers"], ("layers",), "not supported yet; leave it out")
+    shared_layers = _shared_layers(reading, tree)
     for key in ("default", "layers"):
         tree = changed_map(tree, (key,), None)
     before = len(reading.mistakes)
     tree = without_unsupported(tree, reading.mistakes)
     _check(reading, tree)
-    return Defaults(tree if len(reading.mistakes) == before else empty.tree, default)
+    return Defaults(tree if len(reading.mistakes) == before else empty.tree, default, shared_layers)
+
+
+def _shared_layers(reading: Reading, tree: Mapping) -> int:
+    """What `layers = {shared = 6}` says; the usual where it is not there, or after adding its mistakes."""
+    node = tree.items.get("layers")
+    if node is None:
+        return SHARED_LAYERS
+    if not isinstance(node, Mapping):
+        reading.wrong(node.place, ("layers",), f"found {found(node)}; allowed: {{shared = {SHARED_LAYERS}}}")
+        return SHARED_LAYERS
+    for key in node.items.keys() - {"shared"}:
+        near = "did you mean shared? " if meant(key, ["shared"]) else ""
+        reading.wrong(node.keys[key], ("layers", key), f"unknown key; {near}allowed: shared")
+    shared = node.items.get("shared")
+    value = shared.value if isinstance(shared, Scalar) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_SHARED:
+        return value
+    if shared is not None:
+        problem = f"found {found(shared)}; allowed: a whole number from 0 to {MOST_SHARED}"
+        reading.wrong(shared.place, ("layers", "shared"), problem)
+    return SHARED_LAYERS
 
 
 def _table(reading: Reading, path: Path) -> Mapping | None:

@@ -46,7 +46,8 @@ def load_traced(root: Path, environ: Variables[str, str]) -> Loaded:
     if reading.mistakes:
         raise _spec_error(reading)
     notes = tuple(reading.notes) if names else (*reading.notes, "images/: no image is declared here yet")
-    return Loaded(Repo(root, images, default, notes), reading.sources, frozenset(reading.caller.asked))
+    repo = Repo(root, images, default, notes, defaults.shared_layers)
+    return Loaded(repo, reading.sources, frozenset(reading.caller.asked))
 
 
 def _spec_error(reading: Reading) -> SpecError:

@@ -14,6 +14,8 @@ from slimtasks.spec.fields import Command, Exposed, Pairs, Parsed, Seconds, Targ
 from slimtasks.spec.run import Run
 from slimtasks.spec.steps import Step
 
+SHARED_LAYERS = 6  # unless the repo says otherwise: with more, less and less is left to share (design, "Layers")
+
 Kind = Literal["slim", "base", "build"]
 
 
@@ -173,6 +175,7 @@ class Repo:
     images: tuple[Image, ...] = ()
     default: tuple[str, ...] = ()  # names of the images that a plain `doit` builds; all unless said
     notes: tuple[str, ...] = ()  # what is not wrong, but worth a line
+    shared_layers: int = SHARED_LAYERS  # that an image may have
 
     def image(self, name: str) -> Image:
         """The image of that name; KeyError where there is none."""
