@@ -82,6 +82,8 @@ MISTAKES = {
     "workload: [wait: {}]": "2:18: workload[1].wait: found none of them; allowed: exactly one of port, log, healthchec",
     "workload: [http]": "2:12: workload[1]: found 'http'; allowed: a mapping with one key of http, tcp,",
     "workload: [{http: {}, tcp: {port: 1}}]": "2:12: workload[1]: found 2 keys; allowed: a mapping with one key of",
+    "workload: [http: ]": "2:18: workload[1].http: found nothing; allowed: a mapping",
+    "workload: [http: [80]]": "2:18: workload[1].http: found a list; allowed: a mapping",
     "workload: {http: {}}": "2:11: workload: found a mapping; allowed: a list of steps",
     # paths on the host
     "add: [{source: nil, target: /x}]": "2:16: add[1].source: images/app/nil does not exist",

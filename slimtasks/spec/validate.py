@@ -54,7 +54,7 @@ def validated(tree: Node, kind: type[T], loc: Loc, mistakes: list[Mistake]) -> T
             if retyped is tree:
                 break
             tree = retyped
-    said = {_meant_loc(error, kind) for error in errors}
+    said = {_meant_loc(error, kind) for error in errors} - {()}
     mistakes.extend(_mistake(tree, error, kind, loc) for error in errors if error["loc"] not in said)
     return None
 
@@ -99,7 +99,10 @@ def _mistake(tree: Node, error: ErrorDetails, kind: type, prefix: Loc) -> Mistak
 
 
 def _meant_loc(error: ErrorDetails, kind: type) -> Loc:
-    """Where the key that an unknown one was meant to be would stand: that it is missing need not be said as well."""
+    """Where the key that an unknown one was meant to be would stand: that it is missing need not be said as well.
+
+    Empty where none is unknown.
+    """
     loc = error["loc"]
     if error["type"] not in _UNKNOWN:
         return ()
