@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from slimtasks.errors import Damaged, EngineError
 from slimtasks.inventories import stored
@@ -72,11 +73,16 @@ def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
             if path.exists():
                 named.add(stored(workspace, named_image(path)).folder.name)
         if files.trace.exists():
-            named.add(f"{read_header(files.trace).get('key')}.jsonl")
+            named |= _trace_names(read_header(files.trace))
         for path in (files.base, files.layers):
             named |= {workspace.layer(diff_id).name for diff_id in _diff_ids(path)}
     stores = (workspace.fat_store, workspace.trace_store, workspace.layer_store)
     return sorted(path for store in stores if store.exists() for path in store.iterdir() if path.name not in named)
+
+
+def _trace_names(header: dict[str, Any]) -> set[str]:
+    """What the store calls the traces that one was made of."""
+    return {f"{one.get('key')}.jsonl" for one in (header, *header.get("scenarios", ()))}
 
 
 def _diff_ids(path: Path) -> list[str]:

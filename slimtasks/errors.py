@@ -40,7 +40,7 @@ class BuildError(SlimError):
 
 
 class WorkloadError(SlimError):
-    """A step of the workload failed; `step` is its 1-based number and kind, as in 'step 2 (http)'."""
+    """A step of the workload failed; `step` is what messages call it, as in 'step 2 (http)'."""
 
     def __init__(self, what: str, hint: str = "", *, step: str = "") -> None:
         super().__init__(what, hint)

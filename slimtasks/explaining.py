@@ -18,13 +18,17 @@ from slimtasks.spec import Step
 from slimtasks.trace.file import read_trace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.sidecar import Sidecar
+from slimtasks.trace.union import steps_of
 from slimtasks.workload.runner import run_workload
 
 MOST = 20  # lines
 
 
 def explained(job: Job, identity: str, error: WorkloadError) -> WorkloadError:
-    """The error with its cause, as far as traced runs tell: of the slim image `identity`, then of the fat one."""
+    """The error with its cause, as far as traced runs tell: of the slim image `identity`, then of the fat one.
+
+    Those are runs of the one scenario that the job's image is started by.
+    """
     try:
         more, hint = _cause(job, identity, error)
     except SlimError as second:
@@ -35,20 +39,26 @@ def explained(job: Job, identity: str, error: WorkloadError) -> WorkloadError:
 def _cause(job: Job, identity: str, error: WorkloadError) -> tuple[str, str]:
     """What to say, and the hint."""
     job.say("failed: once more, traced, to see what it asks for in vain")
-    steps = (*job.image.workload, *job.image.checks)
-    misses, _ = _traced(job, identity, steps, misses=True)
+    misses, _ = _traced(job, identity, job.image.steps, misses=True)
     lost = _lost(job, misses, in_vain=True)
     if lost:
         return _listed("asked for in vain, though the fat image has it", lost, job)
     # Who lists a directory and finds a name lacking does not ask for it: Python's imports, the globs of a shell.
-    uses = {access.path for access in read_trace(job.files.trace).accesses if access.how != "miss"}
-    lost = _lost(job, uses, in_vain=False)
+    lost = _lost(job, _used(job), in_vain=False)
     if lost:
         return _listed("used on the fat image, and not in this one", lost, job)
     checks = tuple(step for step in job.image.checks if step.name == error.step)
     if not checks:
         return "it asked for nothing that the fat image has and this one lacks", ""
     return _of_check(job, checks[0])
+
+
+def _used(job: Job) -> set[ImagePath]:
+    """What this scenario used when it was traced."""
+    trace = read_trace(job.files.trace)
+    scenarios = (one.scenario for one in job.images[job.image.name].by_scenario)
+    mine = steps_of(job.image.scenario, scenarios, trace.header["steps"])
+    return {access.path for access in trace.accesses if access.how != "miss" and mine & set(access.steps)}
 
 
 def _of_check(job: Job, check: Step) -> tuple[str, str]:

@@ -8,8 +8,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-_PLACES = frozenset({"where", "granularity_at", "file", "folder"})
-"""Fields that tell where something was written: they change when a comment above it does."""
+_PLACES = frozenset({"where", "granularity_at", "file", "folder", "scenario"})
+"""Fields that tell where something was written: they change when a comment above it does, or a scenario's name."""
 
 
 def essence(value: Any) -> Any:

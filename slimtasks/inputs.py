@@ -12,7 +12,7 @@ from slimtasks.job import named_image
 from slimtasks.records import intact, read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
-from slimtasks.spec import Image, Step
+from slimtasks.spec import Image
 from slimtasks.spec.context import Context
 from slimtasks.spec.host_files import add_files, client_images, workload_files
 from slimtasks.spec.names import tagged
@@ -78,14 +78,14 @@ def final_base_images(image: Image) -> Names:
     return _named(image, {image.final.base})
 
 
-def step_images(image: Image, steps: Iterable[Step]) -> Names:
+def step_images(image: Image, *, checks: bool) -> Names:
     """The declared images that `client` steps run."""
-    return _named(image, client_images(steps))
+    return _named(image, client_images(image.all_steps(checks=checks)))
 
 
 def foreign_clients(image: Image, session: Session) -> list[ForeignImage]:
-    """The checks for the images of the workload's `client` steps that are not of this repo."""
-    wanted = sorted(client_images(image.workload))
+    """The checks for the images of the workloads' `client` steps that are not of this repo."""
+    wanted = sorted(client_images(image.all_steps(checks=False)))
     return [check for written in wanted for check in foreign(image, session, written)]
 
 
@@ -94,9 +94,20 @@ def tracer_images(session: Session) -> Names:
     return frozenset({TRACER} & set(session.by_name))
 
 
-def workload_inputs(image: Image, steps: Iterable[Step]) -> list[Path]:
+def workload_inputs(image: Image, *, checks: bool) -> list[Path]:
     """The files that the steps read; less what has no content of its own, as a link that leads nowhere."""
-    return [path for path in workload_files(image, steps) if path.is_file()]
+    return [path for path in workload_files(image, checks=checks) if path.is_file()]
+
+
+def workload_settings(image: Image, *, checks: bool) -> list[Any]:
+    """How the image is started, and what it has to do then; with what no content tells of the files for that."""
+    steps = [[one.scenario, one.run, one.workload, one.checks if checks else ()] for one in image.by_scenario]
+    return [steps, marks(workload_files(image, checks=checks))]
+
+
+def env_files(image: Image) -> list[Path]:
+    """What `run.env_file` names, in any scenario."""
+    return [path for one in image.by_scenario for path in one.run.env_file]
 
 
 def added_files(image: Image, *, retrace: bool | None = None) -> list[Path]:
@@ -110,7 +121,8 @@ def selection_settings(image: Image) -> list[Any]:
         [image.keep, image.keep_packages, image.drop, image.own],
         [image.unowned, image.granularity, image.metadata, image.final.base],
         [target for _, target in add_files(image)],
-        [image.run.environment, image.run.user, image.final.user],
+        [[one.run.environment, one.run.user] for one in image.by_scenario],
+        image.final.user,
     ]
 
 

@@ -13,7 +13,7 @@ from slimtasks.spec.host_files import trace_lock
 from slimtasks.trace.file import Trace, write_trace
 from slimtasks.trace.given import Given, need_complete, read_given
 from slimtasks.trace.lock import Contents, Fit, Locked, explained, fit, locked, noted
-from slimtasks.tracekey import spec_inputs
+from slimtasks.tracekey import spec_changes
 
 _OF_HEADER = ("architecture", "backend", "complete", "fat", "incomplete", "inputs", "kernel", "steps", "unseen")
 
@@ -64,8 +64,7 @@ def _does_not_fit(job: Job, header: dict[str, Any], fat: Fat, found: Fit, conten
 
 
 def _since(job: Job, header: dict[str, Any], found: Fit) -> str:
-    before = header.get("inputs", {})
-    spec = [name for name, digest in spec_inputs(job.image).items() if before.get(name, digest) != digest]
+    spec = spec_changes(header.get("inputs", {}), job.image)
     changes = [f"changed since: {noted(found.changes)}"] if found.changes else []
     if spec:
         changes.append(f"{' and '.join(spec)} in the spec changed since: `doit lock {job.image.name}` traces that")

@@ -17,7 +17,7 @@ from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
 from slimtasks.spec.context import build_context
-from slimtasks.spec.host_files import add_files, trace_lock, workload_files
+from slimtasks.spec.host_files import add_files, trace_lock
 from slimtasks.trace.tracer_image import sources_digest
 
 Task = dict[str, Any]
@@ -113,7 +113,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         "select",
         image,
         session,
-        depends=[*files.of_fat, *([] if image.source.stdout else [files.trace]), *image.run.env_file],
+        depends=[*files.of_fat, *([] if image.source.stdout else [files.trace]), *inputs.env_files(image)],
         uses=base,
         targets=[files.selection],
         settings=inputs.selection_settings(image),
@@ -185,9 +185,9 @@ def _trace_task(image: Image, session: Session) -> Task:
         targets=[files.trace],
         settings=[
             locked,
-            [image.run, image.workload, image.trace, image.add, sources_digest()],
+            [image.trace, image.add, sources_digest()],
             inputs.marks(path for path, _ in add_files(image, retrace=True)),
-            inputs.marks(workload_files(image, image.workload)),
+            inputs.workload_settings(image, checks=False),
         ],
         checks=[] if locked else inputs.foreign_clients(image, session),
     )
@@ -207,28 +207,28 @@ def _lock_task(image: Image, session: Session) -> Task:
 
 def _traced_files(image: Image, session: Session) -> list[Path]:
     fat = session.workspace.image(image.name).fat
-    return [fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image, image.workload)]
+    return [fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image, checks=False)]
 
 
 def _traced_images(image: Image, session: Session) -> inputs.Names:
-    return inputs.step_images(image, image.workload) | inputs.tracer_images(session)
+    return inputs.step_images(image, checks=False) | inputs.tracer_images(session)
 
 
 def _verify_task(image: Image, session: Session) -> Task:
     """Every image has one: it is what gives the tags, even where there is no workload."""
     files = session.workspace.image(image.name)
     result = result_file(session.workspace, image)
-    slim, steps = image.kind == "slim", (*image.workload, *image.checks)
+    slim = image.kind == "slim"
     return _task(
         "verify",
         image,
         session,
-        depends=[result, *inputs.workload_inputs(image, steps), *([files.fat] if slim else [])],
-        uses=inputs.step_images(image, steps) | (inputs.tracer_images(session) if slim else frozenset()),
+        depends=[result, *inputs.workload_inputs(image, checks=True), *([files.fat] if slim else [])],
+        uses=inputs.step_images(image, checks=True) | (inputs.tracer_images(session) if slim else frozenset()),
         targets=[files.verify],
         settings=[
-            [image.run, image.workload, image.checks, image.trace.timeout, image.tags],
-            inputs.marks(workload_files(image, steps)),
+            [image.trace.timeout, image.tags],
+            inputs.workload_settings(image, checks=True),
         ],
         checks=[inputs.tags_there(session, image, result)],
     )

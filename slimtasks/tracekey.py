@@ -1,4 +1,4 @@
-"""What a trace depends on: two images with the same key are traced once."""
+"""What a trace depends on: two images, or scenarios, with the same key are traced once."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ _RUNNING = (
     "StopSignal",
     "Shell",
 )
+_OF_SPEC = frozenset({"add", "run", "workload", "volumes", "trace"})  # members that the spec tells
+_OF_SCENARIO = frozenset({"run", "workload", "volumes", "clients"})  # members that each scenario has for itself
 
 
 def trace_key(inputs: Mapping[str, str]) -> str:
@@ -37,7 +39,7 @@ def trace_key(inputs: Mapping[str, str]) -> str:
 
 
 def trace_inputs(job: Job, fat: Fat) -> dict[str, str]:
-    """All that decides what a traced run uses: name to digest.
+    """All that decides what a traced run uses, of one scenario: name to digest.
 
     Never a path of this machine, nor the value of a variable taken from the caller.
     """
@@ -49,12 +51,28 @@ def trace_inputs(job: Job, fat: Fat) -> dict[str, str]:
         "architecture": digest_of(fat.config.get("architecture"), fat.config.get("variant")),
         "clients": digest_of(sorted(client_ids(job, image.workload).items())),
         "backends": sources_digest(),
-        **spec_inputs(image),
+        **_spec_inputs(image),
     }
 
 
-def spec_inputs(image: Image) -> dict[str, str]:
-    """What of it the spec says, with the files that it names."""
+def spec_changes(before: Mapping[str, str], image: Image) -> list[str]:
+    """What the spec says otherwise since a trace of all scenarios had these inputs; nothing where none are known."""
+    old = {name: digest for name, digest in before.items() if name.rpartition(".")[2] in _OF_SPEC}
+    inputs = (named_inputs(one.scenario, _spec_inputs(one)) for one in image.by_scenario)
+    new = {name: digest for members in inputs for name, digest in members.items()}
+    changed = [name for name in {**new, **old} if new.get(name) != old.get(name)] if before else []
+    whole = {name: name.rpartition(".")[0] or name for name in old.keys() ^ new.keys()}  # scenarios that came or went
+    return list(dict.fromkeys(whole.get(name, name) for name in changed))
+
+
+def named_inputs(scenario: str, inputs: Mapping[str, str]) -> dict[str, str]:
+    """The members by names that tell them from those of other scenarios: 'scenarios.web.run'."""
+    own = f"scenarios.{scenario}." if scenario else ""
+    return {f"{own if name in _OF_SCENARIO else ''}{name}": digest for name, digest in inputs.items()}
+
+
+def _spec_inputs(image: Image) -> dict[str, str]:
+    """What the spec says of one scenario, with the files that it names."""
     run = image.run
     return {
         "add": digest_of(

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slimtasks import fatfiles
-from slimtasks.errors import WorkloadError
+from slimtasks.errors import IncompleteTrace, WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
 from slimtasks.records import Fat, has_all_lines
 from slimtasks.rootfs import Tree
 from slimtasks.sources.tracer import tracer_id
+from slimtasks.spec.steps import within
 from slimtasks.trace.file import Trace, read_trace, write_trace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Backend, Recording
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.trace.summary import accesses, programs
-from slimtasks.tracekey import trace_inputs, trace_key
+from slimtasks.trace.union import of_scenarios
+from slimtasks.tracekey import named_inputs, trace_inputs, trace_key
 from slimtasks.workload.report import step_title
 from slimtasks.workload.runner import run_workload
 
 
-def own_trace(job: Job) -> tuple[Trace, bool]:
-    """The trace, and whether the store had it."""
+def own_trace(job: Job) -> tuple[Trace, str]:
+    """The trace of all scenarios, and which of them the store had, in words: 'traced before'; '' for none."""
+    traces, known = {}, []
+    for image in job.image.by_scenario:
+        trace, had = _of_scenario(replace(job, image=image))
+        inputs = named_inputs(image.scenario, trace.header["inputs"])
+        traces[image.scenario] = replace(trace, header={**trace.header, "inputs": inputs})
+        known += [image.scenario or "the one without a name"] * had
+    all_known = len(known) == len(traces)
+    words = "traced before" if all_known else f"{', '.join(known)} traced before" if known else ""
+    return of_scenarios(traces), words
+
+
+def _of_scenario(job: Job) -> tuple[Trace, bool]:
+    """The trace of the one that the job's image is started by, and whether the store had it."""
     fat = fatfiles.fat(job.files)
     inputs = trace_inputs(job, fat)
     key = trace_key(inputs)
@@ -28,8 +45,11 @@ def own_trace(job: Job) -> tuple[Trace, bool]:
     known = stored.exists() and has_all_lines(stored)
     if not known:
         if not job.image.workload:
-            job.say("NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED")
-        write_trace(stored, _traced(job, fat, {"inputs": inputs, "key": key}))
+            job.say(within(job.image.scenario, "NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED"))
+        try:
+            write_trace(stored, _traced(job, fat, {"inputs": inputs, "key": key}))
+        except IncompleteTrace as error:
+            raise IncompleteTrace(within(job.image.scenario, error.what), error.hint) from error
     return read_trace(stored), known
 
 
@@ -59,7 +79,8 @@ def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
             run_workload(job.engine, launcher, workload, teller(job))
         except WorkloadError as error:
             if not error.step:  # nothing ran
-                raise WorkloadError(f"{job.image.name}: {error.what}", error.hint) from error
+                what = within(job.image.scenario, error.what)
+                raise WorkloadError(f"{job.image.name}: {what}", error.hint) from error
             raise WorkloadError(
                 f"the workload fails on the fat image already, so there is nothing to trace\n{error.what}",
                 error.hint or "make it pass on the image that you build first",

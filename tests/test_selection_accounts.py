@@ -49,6 +49,8 @@ def test_the_users_of_run_and_of_final_count() -> None:
 def test_home_of_the_environment_needs_no_passwd() -> None:
     assert kept("7", env=["HOME=/home/me"]) == ""
     assert kept("me", env=["HOME=/home/me"]) == "/etc/passwd"
+    assert kept("7", environments=((("HOME", "/home/me"),), (("HOME", "/"),))) == ""
+    assert kept("7", environments=((("HOME", "/home/me"),), ())) == "/etc/passwd"  # of one scenario alone
 
 
 def test_a_base_with_accounts_of_its_own_tells_the_home() -> None:

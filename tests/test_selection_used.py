@@ -251,3 +251,15 @@ def test_the_whole_image_where_it_was_made_to_be_shipped() -> None:
     tree = "/nginx\n/etc/passwd\n/lost+found/"
     inputs = Inputs(entries(tree), (), whole=True, drop=(rule("/etc/passwd"),), metadata="none")
     assert [item.path for item in select(inputs).selected] == ["/", "/etc", "/lost+found", "/nginx"]
+
+
+def test_libraries_are_searched_for_as_in_each_scenario() -> None:
+    tree = """
+/bin/app elf interpreter=/lib/ld.so needed=liba.so,libb.so
+/lib/ld.so elf soname=ld.so
+/opt/a/liba.so elf soname=liba.so
+/opt/b/libb.so elf soname=libb.so
+"""
+    environments = ((("LD_LIBRARY_PATH", "/opt/a"),), (("LD_LIBRARY_PATH", "/opt/b"),), ())
+    found = kept("exec /bin/app", tree, environments=environments)
+    assert found.split() == ["/bin/app", "/lib/ld.so", "/opt/a/liba.so", "/opt/b/libb.so"]

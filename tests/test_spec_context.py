@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slimtasks.spec import Image, Step, load
+from slimtasks.spec import Image, load
 from slimtasks.spec.context import IgnoreRules, build_context
 from slimtasks.spec.host_files import add_files, mounted_files, workload_files
 
@@ -139,11 +139,11 @@ checks:
     app = image(tmp_path, "e.env data/a data/b/c smoke.sh one check.py", spec)
     folder = tmp_path / "images/app"
 
-    def files(steps: tuple[Step, ...]) -> list[str]:
-        return [path.relative_to(folder).as_posix() for path in workload_files(app, steps)]
+    def files(*, checks: bool) -> list[str]:
+        return [path.relative_to(folder).as_posix() for path in workload_files(app, checks=checks)]
 
-    assert files(app.workload) == ["data/a", "data/b/c", "e.env", "one", "smoke.sh"]
-    assert files(app.checks) == ["check.py", "data/a", "data/b/c", "e.env"]
+    assert files(checks=False) == ["data/a", "data/b/c", "e.env", "one", "smoke.sh"]
+    assert files(checks=True) == ["check.py", "data/a", "data/b/c", "e.env", "one", "smoke.sh"]
     assert [name for _, name in mounted_files(app, app.workload)] == ["/d/a", "/d/b/c", "/o"]
 
 

@@ -97,7 +97,6 @@ MISTAKES = {
     "run: {user: '${}'}": "2:13: run.user: found '${}'; allowed: ${VAR}, ${VAR:-default},",
     # what is not there yet
     "services: {db: {image: x}}": "2:1: services: not supported yet; leave it out",
-    "scenarios: {}": "2:1: scenarios: not supported yet",
     "limits: {size: 12MB}": "2:1: limits: not supported yet",
     "keep-presets: [timezones]": "2:1: keep-presets: not supported yet",
     "granularity: package": "2:1: granularity: 'package' is not supported yet; allowed: auto, file",

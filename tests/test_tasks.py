@@ -165,6 +165,40 @@ def again(session: Session) -> Session:
     return made
 
 
+def test_what_scenarios_bring_is_an_input(session: Session, tmp_path: Path) -> None:
+    app = tmp_path / "images/app"
+    text = (
+        "{0}: {{run: {{env_file: {0}.env, volumes: ['./{0}:/d']}}, workload: [client: {{image: {1}, command: x}}], "
+        "checks: [client: {{image: {2}, command: x}}]}}"
+    )
+    web, worker = text.format("web", "redis", "my/base"), text.format("worker", "my/base", "redis")
+    (app / "image.yaml").write_text(APP + f"scenarios: {{{web}, {worker}}}\n")
+    for name in ("web/a", "worker/a", "web.env", "worker.env"):
+        (app / name).parent.mkdir(exist_ok=True)
+        (app / name).write_text("")
+    session = again(session)
+    tasks = graph(session)
+    files = {f"images/app/{name}" for name in ("web/a", "worker/a", "web.env", "worker.env")}
+    for task in ("trace:app", "verify:app", "_lock:app"):
+        assert files <= set(inputs(tasks[task], tmp_path)), task
+        assert "verify:ground" in tasks[task]["task_dep"]
+    assert {"images/app/web.env", "images/app/worker.env"} <= set(inputs(tasks["select:app"], tmp_path))
+    checks = [str(check) for check in tasks["trace:app"]["uptodate"] if isinstance(check, ForeignImage)]
+    assert checks == ["redis is the image that was taken"]
+
+    stages = ("trace", "select", "verify")
+    for old, new, changed in (
+        (", worker: {", ", other: {", {"trace", "verify"}),
+        ("worker.env,", "worker.env, user: me,", set(stages)),
+        ("checks: [client: {image: redis, command: x}]", "checks: [exec: {command: x}]", {"verify"}),
+    ):
+        before = {stage: settings(session, f"{stage}:app") for stage in stages}
+        text = (app / "image.yaml").read_text()
+        (app / "image.yaml").write_text(text.replace(old, new))
+        session = again(session)
+        assert {stage for stage in stages if settings(session, f"{stage}:app") != before[stage]} == changed, new
+
+
 CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "a mode in the context": (lambda app: (app / "app.py").chmod(0o755), {"fat"}),
     "an empty folder in the context": (lambda app: (app / "new").mkdir(), {"fat"}),

@@ -17,7 +17,7 @@ from slimtasks.errors import EngineError
 from slimtasks.job import Job
 from slimtasks.records import Fat
 from slimtasks.session import Session
-from slimtasks.tracekey import trace_inputs, trace_key
+from slimtasks.tracekey import named_inputs, spec_changes, trace_inputs, trace_key
 
 APP = """\
 tags: [my/app]
@@ -37,10 +37,21 @@ workload:
   - oneshot: {command: [x], volumes: [./once:/once]}
 checks:
   - host: {command: [sh, ./check.sh]}
+scenarios:
+  worker:
+    run: {environment: {ROLE: worker}, env_file: worker.env, volumes: [./spool:/spool]}
+    workload:
+      - exec: {command: [work]}
+      - host: {command: [sh, ./work.sh]}
+      - client: {image: redis:6, command: [x]}
+    checks:
+      - exec: {command: [check]}
 trace: {timeout: 1m, also: [{file: prod.jsonl}]}
 """
 GROUND = "kind: base\ntags: [my/ground]\nfrom: {bootstrap: {suite: bookworm}}\n"
-FILES = "app.conf html/index.html app.env data/a data/b smoke.sh once/x check.sh prod.jsonl"
+FILES = (
+    "app.conf html/index.html app.env data/a data/b smoke.sh once/x check.sh prod.jsonl worker.env spool/job work.sh"
+)
 CONFIG = {
     "architecture": "amd64",
     "config": dict.fromkeys(tracekey._RUNNING) | {"Labels": {"a": "b"}, "Env": ["A=1"]},
@@ -67,19 +78,23 @@ class Checkout:
 
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
-    images: Images = field(default_factory=lambda: Images({"redis:7": "sha256:7"}))
+    images: Images = field(default_factory=lambda: Images({"redis:7": "sha256:7", "redis:6": "sha256:6"}))
     fat: Fat = FAT
 
     @property
     def app(self) -> Path:
         return self.root / "images/app"
 
-    def inputs(self) -> dict[str, str]:
+    def inputs(self, scenario: str = "") -> dict[str, str]:
         session = Session(self.root, self.environ, lambda line: None)
         engine = cast(Engine, self.images)
-        image = session.by_name["app"]
+        (image,) = (one for one in session.by_name["app"].by_scenario if one.scenario == scenario)
         job = Job(image, session.by_name, session.workspace, engine, self.environ, lambda line: None)
         return trace_inputs(job, self.fat)
+
+    def changes(self, before: dict[str, str]) -> list[str]:
+        """What `doit lock` is told to trace again."""
+        return spec_changes(before, Session(self.root, self.environ, lambda line: None).by_name["app"])
 
     def spec(self, old: str, new: str) -> None:
         text = (self.app / "image.yaml").read_text()
@@ -125,7 +140,7 @@ MEMBERS: dict[str, tuple[str, Change]] = {
     "an added file's mode": ("add", lambda c: (c.app / "app.conf").chmod(0o755)),
     "an added file's place": ("add", lambda c: c.spec("/etc/app.conf", "/etc/app.d/conf")),
     "the place of one that need not be traced": ("add", lambda c: c.spec("/srv/html", "/srv/www")),
-    "run": ("run", lambda c: c.spec("env_file:", "user: app\n  env_file:")),
+    "run": ("run", lambda c: c.spec("env_file: app.env", "user: app\n  env_file: app.env")),
     "a variable's value in the spec": ("run", lambda c: c.spec("MODE: fast", "MODE: slow")),
     "a variable more": ("run", lambda c: c.spec("TOKEN: ,", "TOKEN: , OTHER: ,")),
     "an env file": ("run", lambda c: c.file("app.env", "A=1")),
@@ -154,6 +169,64 @@ def test_each_member_alone_traces_again(checkout: Checkout, change: str) -> None
     after = checkout.inputs()
     assert [name for name in after if after[name] != before[name]] == [member]
     assert trace_key(after) != trace_key(before)
+
+
+OF_SCENARIO: dict[str, tuple[str, Change]] = {
+    "its run": ("run", lambda c: c.spec("ROLE: worker", "ROLE: other")),
+    "its env file": ("run", lambda c: c.file("worker.env", "A=1")),
+    "a step of it": ("workload", lambda c: c.spec("command: [work]", "command: [work, more]")),
+    "its host script": ("workload", lambda c: c.file("work.sh")),
+    "a file that it mounts": ("volumes", lambda c: c.file("spool/job")),
+    "its client's image": ("clients", lambda c: c.images.ids.update({"redis:6": "sha256:0"})),
+}
+
+
+@pytest.mark.parametrize("change", OF_SCENARIO)
+def test_each_member_of_a_scenario_traces_that_one_again(checkout: Checkout, change: str) -> None:
+    member, do = OF_SCENARIO[change]
+    top, worker = checkout.inputs(), checkout.inputs("worker")
+    do(checkout)
+    after = checkout.inputs("worker")
+    assert [name for name in after if after[name] != worker[name]] == [member]
+    assert checkout.inputs() == top
+
+
+OF_BOTH: dict[str, Change] = {
+    "run, over which it is laid": lambda c: c.spec("MODE: fast", "MODE: slow"),
+    "a file that both mount": lambda c: c.file("data/a"),
+    "an added file": lambda c: c.file("app.conf"),
+    "trace.timeout": lambda c: c.spec("timeout: 1m", "timeout: 2m"),
+    "the fat tree": lambda c: c.set_fat(tree_digest="sha256:other"),
+}
+
+
+@pytest.mark.parametrize("change", OF_BOTH)
+def test_what_both_scenarios_depend_on(checkout: Checkout, change: str) -> None:
+    before = [trace_key(checkout.inputs(name)) for name in ("", "worker")]
+    OF_BOTH[change](checkout)
+    after = [trace_key(checkout.inputs(name)) for name in ("", "worker")]
+    assert not set(before) & set(after)
+
+
+def test_what_a_scenario_does_not_depend_on(checkout: Checkout) -> None:
+    before = checkout.inputs("worker")
+    checkout.spec("  worker:\n", "  other: {workload: [exec: {command: [x]}]}\n  renamed:\n")
+    checkout.spec("http: {port: 80}", "http: {port: 81}")
+    checkout.spec("command: [check]", "command: [check, more]")
+    assert checkout.inputs("renamed") == before
+
+
+def test_what_a_lock_says_of_them(checkout: Checkout) -> None:
+    before = {**checkout.inputs(), **named_inputs("worker", checkout.inputs("worker"))}
+    assert checkout.changes(before) == [] and checkout.changes({}) == []
+    checkout.spec("command: [work]", "command: [work, more]")
+    checkout.file("smoke.sh")
+    assert checkout.changes(before) == ["workload", "scenarios.worker.workload"]
+    checkout.spec("  worker:\n", "  other:\n")
+    assert checkout.changes(before) == ["workload", "scenarios.other", "scenarios.worker"]
+    without = {name: digest for name, digest in before.items() if "." not in name}
+    checkout.spec("  other:\n", "  worker:\n")
+    assert checkout.changes(without) == ["workload", "scenarios.worker"]
 
 
 @pytest.mark.parametrize("name", tracekey._RUNNING)

@@ -27,7 +27,7 @@ def _reasons(user: str, group: str, image: FatImage) -> Iterator[tuple[ImagePath
     account = image.account(user)
     if not user.isdecimal():
         yield PASSWD, "the number"
-    elif account and "HOME" not in image.environment and not _told_by_base(image):
+    elif account and not all("HOME" in one for one in image.environments) and not _told_by_base(image):
         home = image.tree.walk(account.home).final
         if home is not None and home.path != "/":
             yield PASSWD, "the HOME"

@@ -59,13 +59,17 @@ class FatImage:
         return Tree(self.inputs.base) if self.inputs.base else None
 
     @cached_property
-    def environment(self) -> Mapping[str, str]:
+    def environments(self) -> tuple[Mapping[str, str], ...]:
+        """One for each way to start it."""
         pairs = (str(item).partition("=") for item in self.config.get("Env") or ())
-        return {**{name: value for name, _, value in pairs}, **dict(self.inputs.environment)}
+        own = {name: value for name, _, value in pairs}
+        return tuple({**own, **dict(given)} for given in self.inputs.environments)
 
     @cached_property
     def search(self) -> Search:
-        return Search(self.tree, self.inputs.captured, self.environment)
+        """How ld.so searches; in all of its LD_LIBRARY_PATHs, where there are several."""
+        paths = dict.fromkeys(environment.get("LD_LIBRARY_PATH", "") for environment in self.environments)
+        return Search(self.tree, self.inputs.captured, {"LD_LIBRARY_PATH": ":".join(filter(None, paths))})
 
     @property
     def working_directory(self) -> ImagePath:
@@ -84,7 +88,8 @@ class FatImage:
 
     def command_places(self, name: str) -> tuple[ImagePath, ...]:
         """Where PATH would find the command, in order."""
-        directories = (self.environment.get("PATH") or DEFAULT_PATH).split(":")
+        paths = (environment.get("PATH") or DEFAULT_PATH for environment in self.environments)
+        directories = dict.fromkeys(directory for path in paths for directory in path.split(":"))
         return tuple(normalise(f"{directory}/{name}") for directory in directories if directory)
 
     @cached_property
@@ -106,10 +111,11 @@ class FatImage:
 
     def homes(self) -> tuple[ImagePath, ...]:
         """HOME of the environment, else of the users as whom containers start."""
-        if self.environment.get("HOME", "").startswith("/"):
-            return (normalise(self.environment["HOME"]),)
-        accounts = (self.account(user.partition(":")[0] or "0") for user in self.users)
-        return tuple(normalise(account.home) for account in accounts if account and account.home.startswith("/"))
+        told = [environment.get("HOME", "") for environment in self.environments]
+        accounts = [self.account(user.partition(":")[0] or "0") for user in self.users]
+        of_users = [account.home for account in accounts if account and account.home.startswith("/")]
+        homes = (home for name in told for home in ([name] if name.startswith("/") else of_users))
+        return tuple(dict.fromkeys(map(normalise, homes)))
 
     def _accounts(self, path: str) -> Iterator[list[str]]:
         text = self.inputs.captured.get(self.tree.walk(path).resolved, b"").decode("utf-8", "surrogateescape")

@@ -30,7 +30,7 @@ class Inputs:
     metadata: str = "keep"  # keep | none
     base: Sequence[Entry] = ()  # the tree of final.base
     added: Sequence[str] = ()  # every path that `add` writes
-    environment: Sequence[tuple[str, str]] = ()  # of `run`, over the image's own
+    environments: Sequence[Sequence[tuple[str, str]]] = ((),)  # of each scenario's `run`, over the image's own
     users: Sequence[str] = ("",)  # of `run` and of `final`; '' is what the config says
     whole: bool = False  # every path stays
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from slimtasks.spec.cache import cached
 from slimtasks.spec.model import Add, Bootstrap, Final, From, Image, Kind, Repo, Rule, Secret, Squash, Trace
 from slimtasks.spec.run import Port, Run, Ulimit, Volume
+from slimtasks.spec.scenario import Scenario
 from slimtasks.spec.steps import (
     Action,
     Client,
@@ -39,6 +40,7 @@ __all__ = [
     "Repo",
     "Rule",
     "Run",
+    "Scenario",
     "Secret",
     "Squash",
     "Step",

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimtasks.spec.disk import Disk
-from slimtasks.spec.model import SHARED_LAYERS, Image
+from slimtasks.spec.image_tree import image_of
+from slimtasks.spec.model import SHARED_LAYERS
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import with_source
 from slimtasks.spec.shorthand import Longhand
-from slimtasks.spec.steps_file import read_steps
 from slimtasks.spec.suggest import meant
 from slimtasks.spec.support import fitting, without_unsupported
 from slimtasks.spec.toml_tree import read_toml
 from slimtasks.spec.tree import Mapping, Node, Place, Scalar, Unreadable, changed_map, found, merged
-from slimtasks.spec.validate import validated
 
 _FILE = "pyproject.toml"
 MOST_SHARED = 100  # Docker's graph drivers stop at 127 layers
@@ -98,7 +97,4 @@ def _check(reading: Reading, tree: Mapping) -> None:
     """Adds the mistakes of the defaults themselves, which stand there even where no image takes them."""
     expanding = Longhand(tree, reading.mistakes)
     tree = Disk(reading.sources, reading.mistakes).resolve(expanding.expand(), reading.sources.root)
-    for key in ("workload", "checks"):
-        read_steps(reading, tree, key)
-        tree = changed_map(tree, (key,), None)
-    validated(with_source(tree), Image, (), reading.mistakes)  # `from` is needed of an image, not of the defaults
+    image_of(reading, with_source(tree))  # `from` is needed of an image, not of the defaults

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from slimtasks.spec.model import Image
 from slimtasks.spec.names import tagged
-from slimtasks.spec.steps import Client
+from slimtasks.spec.steps import Client, Step
 from slimtasks.spec.tree import Loc
 
 
@@ -33,12 +33,17 @@ def written_references(image: Image, dockerfile_names: Sequence[str]) -> Iterato
         yield ("from", "image"), image.source.image
     if image.final.base != "scratch":
         yield ("final", "base"), image.final.base
-    for key, steps in (("workload", image.workload), ("checks", image.checks)):
-        for step in steps:
+    for way in image.by_scenario:
+        for step in way.steps:
             if isinstance(step.action, Client) and step.action.image:
-                yield (key, step.number - 1, "client", "image"), step.action.image
+                yield _place(step), step.action.image
     for name in dockerfile_names:
         yield ("from", "dockerfile"), name
+
+
+def _place(step: Step) -> Loc:
+    below = ("scenarios", step.scenario) if step.scenario else ()
+    return (*below, "checks" if step.check else "workload", step.number - 1, "client", "image")
 
 
 def cycle(graph: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -16,11 +16,17 @@ def trace_lock(image: Image) -> Path:
     return image.folder / LOCK_NAME
 
 
-def workload_files(image: Image, steps: Iterable[Step]) -> tuple[Path, ...]:
-    """Host scripts, env files, and all files below relative bind mounts, sorted."""
-    steps = tuple(steps)
-    named = (*host_files(image, steps), *mounted_files(image, steps))
-    return tuple(sorted({*image.run.env_file, *(path for path, _ in named)}))
+def workload_files(image: Image, *, checks: bool) -> tuple[Path, ...]:
+    """Host scripts, env files, and all files below relative bind mounts, of all scenarios, sorted.
+
+    Those that `checks` alone need only if these count.
+    """
+    found: set[Path] = set()
+    for one in image.by_scenario:
+        steps = one.steps if checks else one.workload
+        named = (*host_files(one, steps), *mounted_files(one, steps))
+        found |= {*one.run.env_file, *(path for path, _ in named)}
+    return tuple(sorted(found))
 
 
 def host_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:

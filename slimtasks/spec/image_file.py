@@ -9,16 +9,15 @@ from pathlib import Path
 from slimtasks.spec.defaults import Defaults
 from slimtasks.spec.disk import Disk
 from slimtasks.spec.dockerfile import image_names, stage_names
+from slimtasks.spec.image_tree import image_of
 from slimtasks.spec.model import Image
 from slimtasks.spec.names import is_tag, name_problem, tagged
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import check_together, check_workload, with_source
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
-from slimtasks.spec.steps_file import read_steps
 from slimtasks.spec.support import kind_of, without_unfit, without_unsupported
 from slimtasks.spec.tree import Loc, Mapping, Node, Place, Scalar, Sequence, changed_map, find, place_of
-from slimtasks.spec.validate import validated
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,11 @@ def read_image(reading: Reading, folder: Path, defaults: Defaults) -> Draft | No
         return None
     before = len(reading.mistakes)
     tree = _prepared(reading, written, folder, defaults)
-    workload, checks = read_steps(reading, tree, "workload"), read_steps(reading, tree, "checks")
-    rest = changed_map(changed_map(tree, ("workload",), None), ("checks",), None)
-    image = validated(rest, Image, (), reading.mistakes)
+    image = image_of(reading, tree)
     if image is None:
         return None
     at = str(place_of(tree, ("granularity",), of_key=True))
-    image = replace(
-        image, name=folder.name, file=path, folder=folder, granularity_at=at, workload=workload, checks=checks
-    )
+    image = replace(image, name=folder.name, file=path, folder=folder, granularity_at=at)
     draft = _with_dockerfile(reading, Draft(_with_tags(reading, image, tree), tree))
     return draft if len(reading.mistakes) == before else None
 

@@ -6,12 +6,13 @@ no change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from slimtasks.spec.fields import Command, Exposed, Pairs, Parsed, Seconds, TargetPath, Word, matching, spelled
 from slimtasks.spec.run import Run
+from slimtasks.spec.scenario import Scenario
 from slimtasks.spec.steps import Step
 
 SHARED_LAYERS = 6  # unless the repo says otherwise: with more, less and less is left to share (design, "Layers")
@@ -148,10 +149,12 @@ class Image:
     final: Final = Final()
     workload: tuple[Step, ...] = ()
     checks: tuple[Step, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()  # in the order of the file
     name: str = ""
     file: Path = Path()
     folder: Path = Path()
     references: tuple[tuple[str, str], ...] = ()  # (an image as it is written, name of the declared one), sorted
+    scenario: str = ""  # of which `run`, `workload` and `checks` are, see `by_scenario`
     __pydantic_config__ = spelled(
         source="from",
         granularity_at="@granularity_at",
@@ -159,7 +162,30 @@ class Image:
         file="@file",
         folder="@folder",
         references="@references",
+        scenario="@scenario",
     )
+
+    @property
+    def by_scenario(self) -> tuple[Image, ...]:
+        """The image as each scenario starts it, with that one's `run`, `workload` and `checks`; there is always one.
+
+        What stands at the top of the spec is the scenario without a name, the first; beside others it needs a step.
+        """
+        own = (replace(self, scenarios=()),) if self.steps or not self.scenarios else ()
+        named = (
+            replace(self, scenario=one.name, run=one.run, workload=one.workload, checks=one.checks, scenarios=())
+            for one in self.scenarios
+        )
+        return (*own, *named)
+
+    def all_steps(self, *, checks: bool) -> tuple[Step, ...]:
+        """Those of every scenario's workload, with `checks` those too."""
+        return tuple(step for one in self.by_scenario for step in (one.steps if checks else one.workload))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All that the slim image has to pass in this scenario."""
+        return (*self.workload, *self.checks)
 
     @property
     def depends(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from slimtasks.spec.scenario import ways
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, changed_map, find, found, key_name
 
 _RULES: tuple[Loc, ...] = (
@@ -40,9 +41,10 @@ class Longhand:
         self._each(("trace", "also"), _with_where)
         self._whole(("from",), _with_where)
         self._whole(("from", "secrets"), lambda node: _named(node, "@id"))
-        self._whole(("run", "ulimits"), _ulimits)
-        self._each(("run", "ports"), _port)
-        self.volumes(("run", "volumes"))
+        for way in ways(self.tree):
+            self._whole((*way, "run", "ulimits"), _ulimits)
+            self._each((*way, "run", "ports"), _port)
+            self.volumes((*way, "run", "volumes"))
         return self.tree
 
     def volumes(self, loc: Loc) -> Mapping:

@@ -149,8 +149,20 @@ class Step:
     kind: str  # a key of ACTIONS
     action: Action
     check: bool = False  # of `checks`, which only the slim image has to pass
+    scenario: str = ""  # that it stands in, by its name
 
     @property
     def name(self) -> str:
-        """As messages call it: 'step 2 (http)', 'check 2 (http)'."""
-        return f"{'check' if self.check else 'step'} {self.number} ({self.kind})"
+        """As messages call it: 'step 2 (http)', 'check 2 of scenario worker (http)'."""
+        word = "check" if self.check else "step"
+        return f"{called(f'{word} {self.number}', self.scenario)} ({self.kind})"
+
+
+def within(scenario: str, text: str) -> str:
+    """How messages say of a scenario what is about all of it."""
+    return f"scenario {scenario}: {text}" if scenario else text
+
+
+def called(what: str, scenario: str) -> str:
+    """How messages call something of a scenario: 'start of scenario worker'; the one without a name is not told."""
+    return f"{what} of scenario {scenario}" if scenario else what

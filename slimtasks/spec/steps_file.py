@@ -1,6 +1,8 @@
-"""Reads the steps of `workload` and `checks`."""
+"""Reads the steps of `workload` and `checks`, of the image and of its scenarios."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from slimtasks.spec.disk import Disk
 from slimtasks.spec.reading import Reading
@@ -9,25 +11,26 @@ from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.steps import ACTIONS, Step
 from slimtasks.spec.suggest import meant
 from slimtasks.spec.support import STEPS_NOT_YET
-from slimtasks.spec.tree import Mapping, Node, Sequence, found
+from slimtasks.spec.tree import Loc, Mapping, Node, Sequence, find, found
 from slimtasks.spec.validate import validated
 
 
-def read_steps(reading: Reading, tree: Mapping, key: str) -> tuple[Step, ...]:
-    """The valid steps below `key`, numbered as in the file; the others add their mistakes."""
-    node = tree.items.get(key)
+def read_steps(reading: Reading, tree: Mapping, loc: Loc, scenario: str = "") -> tuple[Step, ...]:
+    """The valid steps at `loc`, numbered as in the file; the others add their mistakes."""
+    node = find(tree, loc)
     if node is None:
         return ()
     if not isinstance(node, Sequence):
-        reading.wrong(node.place, (key,), f"found {found(node)}; allowed: a list of steps")
+        reading.wrong(node.place, loc, f"found {found(node)}; allowed: a list of steps")
         return ()
-    steps = (_step(reading, item, key, index) for index, item in enumerate(node.items))
-    return tuple(step for step in steps if step is not None)
+    steps = (_step(reading, item, (*loc, index)) for index, item in enumerate(node.items))
+    check = loc[-1] == "checks"
+    return tuple(replace(step, check=check, scenario=scenario) for step in steps if step is not None)
 
 
-def _step(reading: Reading, node: Node, key: str, index: int) -> Step | None:
+def _step(reading: Reading, node: Node, loc: Loc) -> Step | None:
+    """The step at `loc`, whose last part is its index."""
     kinds = ", ".join(ACTIONS)
-    loc = (key, index)
     if not isinstance(node, Mapping) or len(node.items) != 1:
         what = f"found {found(node)}" if not isinstance(node, Mapping) else f"found {len(node.items)} keys"
         reading.wrong(node.place, loc, f"{what}; allowed: a mapping with one key of {kinds}")
@@ -45,10 +48,10 @@ def _step(reading: Reading, node: Node, key: str, index: int) -> Step | None:
     if isinstance(options, Mapping):
         options = _prepared(reading, kind, options, (*loc, kind))
     action = validated(options, ACTIONS[kind], (*loc, kind), reading.mistakes)
-    return Step(index + 1, str(place), kind, action, key == "checks") if action is not None else None
+    return Step(int(loc[-1]) + 1, str(place), kind, action) if action is not None else None
 
 
-def _prepared(reading: Reading, kind: str, options: Mapping, loc: tuple[str | int, ...]) -> Mapping:
+def _prepared(reading: Reading, kind: str, options: Mapping, loc: Loc) -> Mapping:
     """The options in their long form, after the checks that need the disk or more than one key."""
     disk = Disk(reading.sources, reading.mistakes)
     if kind == "wait":

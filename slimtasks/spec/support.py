@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from slimtasks.spec.scenario import ways
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find, found, key_name, place_of
 
 # Keys of the design that are refused until something stands behind them.
 _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("services",),
-    ("scenarios",),
     ("limits",),
     ("keep-presets",),
     ("from", "compose"),
@@ -76,7 +76,7 @@ def kind_of(tree: Mapping) -> str | None:
 
 def fitting(tree: Mapping, kind: str | None) -> Mapping:
     """The defaults of the repo that an image of that kind takes."""
-    for loc, kinds in _FITS.items():
+    for loc, kinds in _fits(tree):
         if kind not in kinds and find(tree, loc) is not None:
             tree = changed_map(tree, loc, None)
     return tree
@@ -85,7 +85,7 @@ def fitting(tree: Mapping, kind: str | None) -> Mapping:
 def without_unfit(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
     """The spec without the keys that its kind does not take, each of which is a mistake."""
     kind = kind_of(tree)
-    for loc, kinds in _FITS.items():
+    for loc, kinds in _fits(tree):
         if kind is not None and kind not in kinds and find(tree, loc) is not None:
             tree = _refused(tree, loc, f"not for kind {kind}; allowed for: {', '.join(kinds)}", mistakes)
     if find(tree, ("from", "stdout")) is not None:
@@ -94,6 +94,11 @@ def without_unfit(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
                 problem = "not beside from.stdout, which takes all that the container prints; allowed: drop, add, final"
                 tree = _refused(tree, (key,), problem, mistakes)
     return tree
+
+
+def _fits(tree: Mapping) -> tuple[tuple[Loc, tuple[str, ...]], ...]:
+    """Where which kinds may have a key."""
+    return (*_FITS.items(), *(((*way, "checks"), _FITS["checks",]) for way in ways(tree) if way))
 
 
 def _refused(tree: Mapping, loc: Loc, problem: str, mistakes: list[Mistake]) -> Mapping:

@@ -13,5 +13,4 @@ def run(job: Job) -> str:
     lines = write_lock(job, trace)
     paths = {line.path for line in lines if line.type}
     packages = {line.package for line in lines if line.package}
-    known_text = " (traced before)" if known else ""
-    return f"{name_of(job)}: needs {len(paths)} paths of {len(packages)} packages{known_text}"
+    return f"{name_of(job)}: needs {len(paths)} paths of {len(packages)} packages{f' ({known})' if known else ''}"

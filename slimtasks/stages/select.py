@@ -44,8 +44,8 @@ def _inputs(job: Job) -> Inputs:
         metadata=image.metadata,
         base=base_entries(job),
         added=tuple(addition.entry.path for addition in additions(image)),
-        environment=environment(image, job.environ),
-        users=(image.run.user, image.final.user or ""),
+        environments=tuple(environment(one, job.environ) for one in image.by_scenario),
+        users=(*(one.run.user for one in image.by_scenario), image.final.user or ""),
         whole=fat.whole,
     )
 

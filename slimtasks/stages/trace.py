@@ -20,7 +20,7 @@ def run(job: Job) -> str:
         origin = f"{_sources(trace)}, from {lock.name}{'; ' * bool(changes)}{changes}"
     else:
         trace, known = own_trace(job)
-        origin = f"{_sources(trace)}{' (traced before)' if known else ''}"
+        origin = f"{_sources(trace)}{f' ({known})' if known else ''}"
     trace, others = with_others(job, trace)
     write_trace(job.files.trace, trace)
     for note in trace.notes:
@@ -32,5 +32,5 @@ def run(job: Job) -> str:
 
 def _sources(trace: Trace) -> str:
     backend = trace.header["backend"]
-    lookups = "LOOKUPS NOT SEEN" if backend["lookups"] == "none" else backend["lookups"]
+    lookups = "LOOKUPS NOT SEEN" if "none" in backend["lookups"] else backend["lookups"]
     return f"{backend['opens']}, {lookups}{'' if trace.header['complete'] else ', NOT COMPLETE'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from slimtasks import fatfiles
 from slimtasks.errors import Damaged, WorkloadError
@@ -14,7 +14,7 @@ from slimtasks.sizes import count
 from slimtasks.sources.held import move_tag
 from slimtasks.sources.steady import steady
 from slimtasks.sources.tracer import tracer_id
-from slimtasks.spec import Step
+from slimtasks.spec.steps import called, within
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.report import WorkloadResult
 from slimtasks.workload.runner import run_workload
@@ -23,23 +23,21 @@ from slimtasks.workload.runner import run_workload
 def run(job: Job) -> str:
     """Writes verify.json and moves the tags."""
     identity = job.built(job.image.name)
-    steps = (*job.image.workload, *job.image.checks)
-    try:
-        result = _verify(job, identity, steps) if steps or job.image.kind == "slim" else WorkloadResult(())
-    except WorkloadError as error:
-        if job.image.kind != "slim" or fatfiles.fat(job.files).whole:
-            raise
-        raise explained(job, identity, error) from error
+    scenarios = [replace(job, image=image) for image in job.image.by_scenario]
+    results = {one.image.scenario: _verify(one, identity) for one in scenarios}
     before = _verified(job)
     with steady(job, job.image.tags):
         for tag in job.image.tags:
             move_tag(job, identity, tag, before)
-    seconds = sum(step.seconds for step in result.steps)
-    write_json(job.files.verify, {"image": identity, "steps": len(steps), "result": asdict(result)})
+    steps = [step for result in results.values() for step in result.steps]
+    told = [{"scenario": name, **asdict(result)} for name, result in results.items()]
+    write_json(job.files.verify, {"image": identity, "steps": len(steps), "results": told})
+    tagged = f"tagged {', '.join(job.image.tags)}"
     if not steps:
-        tried = "NOTHING TO VERIFY" if result == WorkloadResult(()) else "ONLY ITS START WAS VERIFIED"
-        return f"{tried}: no workload; tagged {', '.join(job.image.tags)}"
-    return f"{count(len(steps), 'step')} passed in {seconds:.1f} s; tagged {', '.join(job.image.tags)}"
+        tried = any(result != WorkloadResult(()) for result in results.values())
+        return f"{'ONLY ITS START WAS VERIFIED' if tried else 'NOTHING TO VERIFY'}: no workload; {tagged}"
+    several = f" of {len(results)} scenarios" if len(results) > 1 else ""
+    return f"{count(len(steps), 'step')}{several} passed in {sum(step.seconds for step in steps):.1f} s; {tagged}"
 
 
 def _verified(job: Job) -> str:
@@ -52,22 +50,36 @@ def _verified(job: Job) -> str:
         return ""
 
 
-def _verify(job: Job, identity: str, steps: tuple[Step, ...]) -> WorkloadResult:
+def _verify(job: Job, identity: str) -> WorkloadResult:
+    """How the scenario went that the job's image is started by; WorkloadError, with its cause, where it did not."""
     slim = job.image.kind == "slim"
+    if not slim and not job.image.steps:
+        return WorkloadResult(())
+    try:
+        return _run(job, identity, slim=slim)
+    except WorkloadError as error:
+        if not slim or fatfiles.fat(job.files).whole:
+            raise
+        raise explained(job, identity, error) from error
+
+
+def _run(job: Job, identity: str, *, slim: bool) -> WorkloadResult:
     fat_id = fatfiles.fat(job.files).id if slim else identity
     tracer = tracer_id(job) if slim else ""
-    workload = workload_on(job, identity, steps, fat_id=fat_id, tracer=tracer, customised=slim)
+    workload = workload_on(job, identity, job.image.steps, fat_id=fat_id, tracer=tracer, customised=slim)
     result = run_workload(job.engine, PlainLauncher(job.engine), workload, teller(job))
     grace = job.image.run.stop_grace_period
     if result.killed and grace is None:
-        job.say(
+        what = (
             f"ended only when it was killed, {result.stop_seconds:.0f} s after its stop signal: whoever stops it waits "
             "as long; give a STOPSIGNAL that it listens to (`run: stop_signal:`), or `run: init: true`"
         )
+        job.say(within(job.image.scenario, what))
     elif result.killed:
+        what = f"killed, as it did not end within {grace:g} s of its stop signal (stop_grace_period)"
         raise WorkloadError(
-            f"{job.image.name}: killed, as it did not end within {grace:g} s of its stop signal (stop_grace_period)",
+            f"{job.image.name}: {within(job.image.scenario, what)}",
             "give it longer, or another stop_signal",
-            step="end",
+            step=called("end", job.image.scenario),
         )
     return result

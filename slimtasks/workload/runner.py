@@ -17,7 +17,7 @@ from slimtasks.engine.failure import Refused
 from slimtasks.engine.stopwatch import WORKLOAD
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.spec.run import Volume
-from slimtasks.spec.steps import Oneshot, Step
+from slimtasks.spec.steps import Oneshot, Step, called
 from slimtasks.workload.container_config import exposed_ports, used_ports
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Launcher
@@ -171,7 +171,7 @@ def _stop(trial: Trial) -> WorkloadResult:
         if state["ExitCode"]:
             when = "after the last step " if trial.workload.steps else ""
             last = StepFailed(f"{when}the container ended by itself {ending(state)}")
-            raise workload_error("end", _place(trial), last, trial.target.log())
+            raise workload_error(_called(trial, "end"), _place(trial), last, trial.target.log())
         return WorkloadResult(())
     began = time.monotonic()
     container.stop(timeout=math.ceil(grace))
@@ -181,7 +181,11 @@ def _stop(trial: Trial) -> WorkloadResult:
 
 
 def _not_started(trial: Trial, failure: StepFailed, log: str, clock: _Clock) -> SlimError:
-    return workload_error("start", _place(trial), failure, log, clock.note())
+    return workload_error(_called(trial, "start"), _place(trial), failure, log, clock.note())
+
+
+def _called(trial: Trial, what: str) -> str:
+    return called(what, trial.workload.image.scenario)
 
 
 def _place(trial: Trial) -> str:
