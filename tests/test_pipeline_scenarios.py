@@ -28,6 +28,10 @@ scenarios:
     checks:
       - oneshot: {command: [cat, /data/nobody], exit-status: 1}
 """
+OF_BASE = """\
+scenarios:
+  told: {run: {environment: {A: b}}, workload: [oneshot: {command: [sh, -c, 'echo $A'], stdout: [/^b$/]}]}
+"""
 WORKER = """\
 #!/bin/sh
 trap 'exit 0' TERM
@@ -47,6 +51,7 @@ def with_scenarios(repo: Repo) -> None:
         repo.write(f"images/web/data/{name}", f"{text}\n")
     repo.append("images/web/Dockerfile", "COPY worker /bin/\nCOPY data /data/\n")
     repo.append(SPEC, SCENARIOS)
+    repo.append("images/ground/image.yaml", OF_BASE)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,15 @@ def test_what_each_of_them_uses_is_in_the_image(several: Repo) -> None:
     ]
     assert several.report()["web"]["steps"] == 6 and several.report()["web"]["verified"]
     assert several.left_over() == []
+
+
+def test_a_base_is_verified_in_each(several: Repo) -> None:
+    verified = json.loads(several.path("build/ground/verify.json").read_text())
+    assert [(one["scenario"], one["steps"][0]["name"]) for one in verified["results"]] == [
+        ("", "step 1 (oneshot)"),
+        ("told", "step 1 of scenario told (oneshot)"),
+    ]
+    assert several.report()["ground"]["steps"] == 2
 
 
 def test_nothing_changed_in_any(several: Repo) -> None:

@@ -88,12 +88,12 @@ OVER = {
     "devices: ['/dev/a:/dev/x', '/dev/b:rwm']/devices: ['/dev/c:/dev/x:r', /dev/b]": {
         "devices": ("/dev/c:/dev/x:r", "/dev/b")
     },
-    "extra_hosts: ['a:1.1.1.1', 'b:1.1.1.1']/extra_hosts: ['a=2.2.2.2']": {"extra_hosts": ("b:1.1.1.1", "a=2.2.2.2")},
     # other lists get longer
     "ports: [80, '8080:80']/ports: [80, 443]": {"ports": (Port(80, "8080"), Port(80), Port(443))},
     "expose: [80]/expose: ['80/tcp', 81]": {"expose": ("80/tcp", "81/tcp")},
     "cap_drop: [ALL]/cap_add: [KILL]": {"cap_drop": ("ALL",), "cap_add": ("KILL",)},
     "cap_add: [KILL]/cap_add: [CHOWN, KILL]": {"cap_add": ("CHOWN", "KILL")},
+    "extra_hosts: ['a:1.1.1.1']/extra_hosts: ['a:2.2.2.2']": {"extra_hosts": ("a:1.1.1.1", "a:2.2.2.2")},
     "security_opt: [a]/security_opt: [b]": {"security_opt": ("a", "b")},
 }
 
@@ -104,6 +104,27 @@ def test_run_is_laid_over_as_compose_does(tmp_path: Path, runs_of: str) -> None:
     under += "]" * (runs_of.count("/") > 1)
     text = f"run: {{{under}}}\nscenarios: {{x: {{run: {{{over}}}, workload: [http: {{}}]}}}}\n"
     assert runs(one(tmp_path, text)) == {"x": Run(**OVER[runs_of])}  # type: ignore[arg-type]
+
+
+def test_toml_has_them_as_tables(tmp_path: Path) -> None:
+    (tmp_path / "images/app").mkdir(parents=True)
+    text = """
+from.image = "debian:12"
+run.user = "app"
+[scenarios.web.run]
+command = ["web"]
+[[scenarios.web.workload]]
+http = {}
+[scenarios.worker]
+workload = [{oneshot = {command = ["true"]}}]
+"""
+    (tmp_path / "images/app/image.toml").write_text(text)
+    image = load(tmp_path, {}).image("app")
+    assert runs(image) == {"web": Run(user="app", command=("web",)), "worker": Run(user="app")}
+    assert [step.name for step in image.all_steps(checks=True)] == [
+        "step 1 of scenario web (http)",
+        "step 1 of scenario worker (oneshot)",
+    ]
 
 
 def test_env_files_in_the_order_in_which_they_are_read(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def ways(tree: Mapping) -> tuple[Loc, ...]:
 def overridden(under: Run, over: Run, said: Collection[str]) -> Run:
     """`under` with the keys of `over` that were `said`, as Compose lays one file over another.
 
-    What is known by a name (variables, mounts by their place in the container, limits, hosts) is replaced by name,
-    other lists get longer, and anything else is replaced: https://docs.docker.com/reference/compose-file/merge/
+    What is known by a name (variables, limits, mounts by their place in the container) is replaced by name, other
+    lists get longer, and anything else is replaced: https://docs.docker.com/reference/compose-file/merge/
     """
     new: dict[str, Any] = {}
     for key in said:
@@ -68,7 +68,6 @@ _NAMES: dict[str, Callable[[Any], object]] = {
     "volumes": lambda volume: volume.target,
     "tmpfs": lambda written: written.partition(":")[0],
     "devices": _device,
-    "extra_hosts": lambda written: written.replace("=", ":").partition(":")[0],
-    **dict.fromkeys(("env_file", "ports", "expose", "cap_add", "cap_drop", "security_opt"), _itself),
+    **dict.fromkeys(("env_file", "ports", "expose", "cap_add", "cap_drop", "security_opt", "extra_hosts"), _itself),
 }
 """Of the keys that are lists: what their items are known by."""
