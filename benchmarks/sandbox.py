@@ -21,18 +21,18 @@ OURS = "slimtasks-benchmark/"
 
 
 @contextmanager
-def sandbox(images: tuple[str, ...] = ()) -> Iterator[Path]:
+def sandbox(images: tuple[str, ...] = (), more: tuple[Path, ...] = ()) -> Iterator[Path]:
     """A folder with the package, and of this checkout's images those named, their tags below `slimtasks-benchmark/`.
 
-    At the end its images are removed from the engine.
+    `more`: folders of other images. At the end its images are removed from the engine.
     """
     with TemporaryDirectory(prefix="slimtasks-benchmark-") as name:
         folder = Path(name)
         shutil.copytree(CHECKOUT / "slimtasks", folder / "slimtasks", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "dodo.py").write_text("from slimtasks.dodo import DOIT_CONFIG, task_images\n")
-        for image in images:
-            shutil.copytree(CHECKOUT / "images" / image, folder / "images" / image)
-            rename_tags(folder / "images" / image)
+        for image in (*(CHECKOUT / "images" / image for image in images), *more):
+            shutil.copytree(image, folder / "images" / image.name)
+            rename_tags(folder / "images" / image.name)
         try:
             yield folder
         finally:

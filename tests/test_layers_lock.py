@@ -16,6 +16,7 @@ LOCK = Lock(
         Group("root", "libc6", ("deb/libc6:/lib/ld.so", "deb/libc6:/lib/libc.so.6")),
         Group("infrastructure", "zlib1g", ("deb/zlib1g:/usr/lib/libz.so.1",)),
     ),
+    ("deb/bash:/bin/bash",),
 )
 HEAD = "shared = 6\ndate = 0\n"
 
@@ -31,6 +32,9 @@ def test_a_lock_has_a_member_a_line() -> None:
         "",
         "[infrastructure zlib1g]",
         "deb/zlib1g:/usr/lib/libz.so.1",
+        "",
+        "[common]",
+        "deb/bash:/bin/bash",
     ]
 
 
@@ -66,8 +70,13 @@ def test_root_lies_below_wherever_it_stands() -> None:
         ("# x\nshard = 6\n", "lock:2: found the key 'shard'; allowed: shared and date, then groups"),
         ("shared = six\n", "lock:1: shared: found 'six'; allowed: a whole number"),
         (HEAD + "deb/a:/b\n", "lock:3: found 'deb/a:/b'; allowed: shared and date, then groups"),
-        (HEAD + "[top a]\n", r"lock:3: found '\[top a\]'; allowed: '\[root NAME\]' or '\[infrastructure NAME\]'"),
+        (
+            HEAD + "[top a]\n",
+            r"lock:3: found '\[top a\]'; allowed: '\[root NAME\]', '\[infrastructure NAME\]' or '\[common\]'",
+        ),
         (HEAD + "[root]\n", r"lock:3: found '\[root\]'"),
+        (HEAD + "[root common]\n", r"lock:3: found '\[root common\]'"),
+        (HEAD + "[common]\n[common]\n", "lock:4: found the group 'common' a second time"),
         (HEAD + "[root a]\n[root a]\n", "lock:4: found the group 'a' a second time"),
         (HEAD + "[root a]\n<<<<<<< HEAD\n", "lock:4: found '<<<<<<< HEAD'; allowed: 'package:/path'"),
         (HEAD + "[root a]\nx:/a\n[root b]\nx:/a\n", "lock:6: found 'x:/a', which stands in line 4, too"),

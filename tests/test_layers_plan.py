@@ -59,6 +59,16 @@ def test_no_image_gets_more_layers_than_allowed_and_the_largest_savings_come_fir
     assert plan(fleet, 0, 0).groups == ()
 
 
+def test_what_several_have_and_no_layer_is_common() -> None:
+    fleet = images(a="x/1 y/2 q/3", b="x/1 y/2", c="x/1 z/4", d="x/1 z/4 q/5")
+    lock = plan(fleet, 1, 0)
+    assert dump(lock) == ["root x: deb/x:/1"]
+    assert lock.common == ("deb/y:/2", "deb/z:/4")
+    used = uses(lock, fleet)
+    assert [[entry.path for entry in part] for part in (used["a"].common, used["a"].rest)] == [["/2"], ["/3"]]
+    assert (used["c"].common, used["c"].rest) == (used["d"].common, ())
+
+
 def test_what_saves_nothing_worth_a_layer_is_left_alone() -> None:
     fleet = {name: [bundle("deb/x:/1", size=WORTH - 1)] for name in "ab"}
     assert plan(fleet, 6, 0).groups == ()
@@ -166,7 +176,7 @@ def test_any_plan_keeps_its_promises(drawn: dict[str, dict[int, str]], most: int
     stored = {}
     for name, sharing in uses(lock, fleet).items():
         assert len(sharing.uses) <= most
-        layers = [*(use.entries for use in sharing.uses), sharing.rest]
+        layers = [*(use.entries for use in sharing.uses), sharing.common, sharing.rest]
         held = [entry for layer in layers for entry in layer]
         assert sorted(entry.path for entry in held) == [entry.path for have in fleet[name] for entry in have.entries]
         stored.update({layer if layer is not layers[-1] else (name, layer): layer for layer in layers})

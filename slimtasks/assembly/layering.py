@@ -52,9 +52,11 @@ def plan_layers(
 ) -> tuple[Plan, ...]:
     """The application's layer, then the customisation's; empty ones are left out.
 
-    With `sharing`, the shared ones below, and the application's in three: packages, what is told of packages, which
-    changes with each of them, and what the image's own build made. Customisation is what `add:` brings and, of the
-    user's own, what COPY or ADD wrote below /etc. Each layer holds all parents of its files, the same in each.
+    With `sharing`, the shared ones below, another of what others have, too, and the application's in three: packages,
+    what is told of packages, which changes with each of them, and what the image's own build made.
+
+    Customisation is what `add:` brings and, of the user's own, what COPY or ADD wrote below /etc. Each layer holds
+    all parents of its files, the same in each.
     """
     tree = {entry.path: entry for entry in entries}
     brought = {addition.entry.path for addition in added}
@@ -77,7 +79,8 @@ def _parts(
         return [("application", _linked(rest)), ("customisation", _linked(own))]
     for above in {above for choice in choices for above in parents(choice.path)}:
         items.pop(above, None)  # each layer has its parents anyway
-    packaged = [*((use.group.kind, use.entries) for use in sharing.uses), ("application", sharing.rest)]
+    shared = ((use.group.kind, use.entries) for use in sharing.uses)
+    packaged = [*shared, ("infrastructure", sharing.common), ("application", sharing.rest)]
     parts = [
         (name, _linked([replace(items.pop(entry.path), entry=entry) for entry in entries]))
         for name, entries in packaged

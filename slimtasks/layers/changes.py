@@ -9,7 +9,6 @@ from functools import cached_property
 from slimtasks.layers.lock import Group, Lock
 from slimtasks.layers.members import Bundle, size_of
 from slimtasks.layers.sharing import Sharing, Ships, Use, share
-from slimtasks.records import Entry
 from slimtasks.sizes import count, size_text
 
 
@@ -90,7 +89,11 @@ class Changes:
         return _uses(self.new, self.images)
 
     def _stored(self, sharings: Mapping[str, Sharing]) -> int:
-        layers = {layer for sharing in sharings.values() for layer in (*_shared(sharing), sharing.rest)}
+        layers = {
+            layer
+            for sharing in sharings.values()
+            for layer in (*(use.entries for use in sharing.uses), sharing.common, sharing.rest)
+        }
         return sum(map(size_of, layers)) + sum(image.own for image in self.images.values())
 
 
@@ -98,13 +101,9 @@ def _uses(lock: Lock, images: Mapping[str, Layered]) -> dict[str, Sharing]:
     return {name: share(lock, image.bundles, image.ships) for name, image in images.items()}
 
 
-def _shared(sharing: Sharing) -> tuple[tuple[Entry, ...], ...]:
-    return tuple(use.entries for use in sharing.uses)
-
-
-def _parts(sharing: Sharing) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """The shared layers with what the image's history calls them; the own ones follow from them."""
-    return tuple((use.group.kind, use.entries) for use in sharing.uses)
+def _parts(sharing: Sharing) -> tuple[object, ...]:
+    """The layers with files of packages, and what the image's history calls them; the other own ones stay."""
+    return (tuple((use.group.kind, use.entries) for use in sharing.uses), sharing.common, sharing.rest)
 
 
 def _homes(lock: Lock | None) -> dict[str, str]:

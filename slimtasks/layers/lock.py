@@ -14,17 +14,20 @@ from slimtasks.records import whole_file
 LOCK = "images/layers.lock"  # as messages call it
 KINDS = ("root", "infrastructure")
 _KEYS = ("shared", "date")
+_COMMON = "common"
+_HEADS = "'[root NAME]', '[infrastructure NAME]' or '[common]'"
 
 _HEAD = """\
 # What images have in common, a layer each, lowest first: written by `doit relayer`, read by the stage `layers`.
 # An image uses a layer if it has all of it, and at most as many as `shared` says. The link of a library brings the
-# file that it leads to. `date`, in seconds since 1970, is that of all that builds made: it is kept.
+# file that it leads to. What is common, but in no layer that all of its users have whole, is apart from what only one
+# image has. `date`, in seconds since 1970, is that of all that builds made: it is kept.
 shared = {most}
 date = {date}
 """
 _KEY = re.compile(r"(\S+?)\s*=\s*(.*)")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
-_GROUP = re.compile(r"\[(\S+) (\S+)\]")
+_GROUP = re.compile(r"\[(root|infrastructure) (\S+)\]|\[(common)\]")
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,15 @@ class Lock:
     most: int  # shared layers that an image may have
     date: int  # of directories, links and all that a build made, in all of them; seconds since 1970
     groups: tuple[Group, ...]  # lowest first
+    common: tuple[str, ...] = ()  # members that several images have and no group: each has a layer of its own of them
 
 
 def lock_text(lock: Lock) -> str:
     """The lock as its file has it, a member a line."""
     parts = [_HEAD.format(most=lock.most, date=lock.date)]
-    for group in lock.groups:
-        parts.append(f"\n[{group.kind} {group.name}]\n" + "".join(f"{name}\n" for name in group.members))
+    sections = [(f"{group.kind} {group.name}", group.members) for group in lock.groups]
+    for head, members in (*sections, *([(_COMMON, lock.common)] if lock.common else [])):
+        parts.append(f"\n[{head}]\n" + "".join(f"{name}\n" for name in members))
     return "".join(parts)
 
 
@@ -94,9 +99,10 @@ def parse_lock(lines: Iterable[str], name: str) -> Lock:
     for key in _KEYS:
         if key not in values:
             raise _wrong(name, 1, f"found no '{key} = NUMBER'; allowed: {' and '.join(_KEYS)} before the groups")
+    _, common = groups.pop(_COMMON, (_COMMON, []))
     ordered = sorted(groups.items(), key=lambda group: KINDS.index(group[1][0]))
     found = (Group(kind, key, tuple(sorted(listed))) for key, (kind, listed) in ordered)
-    return Lock(values["shared"], values["date"], tuple(found))
+    return Lock(values["shared"], values["date"], tuple(found), tuple(sorted(common)))
 
 
 def _value(line: str, name: str, number: int) -> tuple[str, int]:
@@ -111,12 +117,13 @@ def _value(line: str, name: str, number: int) -> tuple[str, int]:
 
 def _begin(groups: dict[str, tuple[str, list[str]]], line: str, name: str, number: int) -> list[str]:
     found = _GROUP.fullmatch(line)
-    if not found or found[1] not in KINDS:
-        raise _wrong(name, number, f"found {line[:60]!r}; allowed: '[root NAME]' or '[infrastructure NAME]'")
-    if found[2] in groups:
-        raise _wrong(name, number, f"found the group {found[2]!r} a second time; allowed: a name of its own")
+    if not found or found[2] == _COMMON:
+        raise _wrong(name, number, f"found {line[:60]!r}; allowed: {_HEADS}")
+    kind, key = found[1] or _COMMON, found[2] or _COMMON
+    if key in groups:
+        raise _wrong(name, number, f"found the group {key!r} a second time; allowed: a name of its own")
     members: list[str] = []
-    groups[found[2]] = (found[1], members)
+    groups[key] = (kind, members)
     return members
 
 

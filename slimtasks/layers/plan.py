@@ -56,7 +56,8 @@ def plan(images: Mapping[str, Sequence[Bundle]], most: int, date: int, before: L
     chosen.sort(key=lambda one: (-len(one.users), *one.order))  # what many have lies below: chains are shared, too
     known = {group.members: group for group in before.groups} if before else {}
     groups = _groups(chosen, len(names), known)
-    return Lock(most, date, tuple(sorted(groups, key=lambda group: KINDS.index(group.kind))))
+    ordered = sorted(groups, key=lambda group: KINDS.index(group.kind))
+    return Lock(most, date, tuple(ordered), _common(classes, ordered))
 
 
 def _classes(names: Sequence[str], images: Mapping[str, Sequence[Bundle]]) -> list[_Class]:
@@ -103,6 +104,13 @@ def _users(
             users.append(user)
         wanted[number] = tuple(reversed(users))
     return {members: (number, wanted[number]) for members, number in last.items()}
+
+
+def _common(classes: Sequence[_Class], groups: Sequence[Group]) -> tuple[str, ...]:
+    """What several images have, and no group."""
+    grouped = {name for group in groups for name in group.members}
+    common = {name for one in classes for bundle in one.bundles for name in bundle.members}
+    return tuple(sorted(common - grouped))
 
 
 def _groups(chosen: Sequence[_Class], images: int, known: Mapping[tuple[str, ...], Group]) -> list[Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from slimtasks.layers.lock import Group, Lock
 from slimtasks.layers.members import Bundle, size_of, source_of, split
@@ -26,10 +27,14 @@ class Use:
 
 @dataclass(frozen=True)
 class Sharing:
-    """What of an image is in which shared layer, lowest first, and what of its packages is not."""
+    """What of an image is in which shared layer, lowest first, and what of its packages is not.
+
+    Entries are as they stand in a layer, sorted by path.
+    """
 
     uses: tuple[Use, ...]
-    rest: tuple[Entry, ...]  # as they stand in a layer, sorted by path
+    common: tuple[Entry, ...]  # what others have, too
+    rest: tuple[Entry, ...]
 
 
 def share(lock: Lock, bundles: Sequence[Bundle], ships: Ships) -> Sharing:
@@ -43,8 +48,11 @@ def share(lock: Lock, bundles: Sequence[Bundle], ships: Ships) -> Sharing:
     used = {use.group for use in largest[: lock.most]}
     uses = tuple(use for use in fitting if use.group in used)
     taken = {entry.path for use in uses for entry in use.entries}
-    rest = (entry for bundle in bundles for entry in bundle.entries if entry.path not in taken)
-    return Sharing(uses, tuple(sorted(rest, key=_path)))
+    left = [bundle for bundle in bundles if bundle.entries[0].path not in taken]
+    names = set(lock.common)
+    common = _entries(bundle for bundle in left if names.issuperset(bundle.members))
+    rest = _entries(bundle for bundle in left if not names.issuperset(bundle.members))
+    return Sharing(uses, common, rest)
 
 
 def _use(group: Group, have: dict[str, Bundle], ships: Ships) -> Use | None:
@@ -60,12 +68,11 @@ def _use(group: Group, have: dict[str, Bundle], ships: Ships) -> Use | None:
     members = set(group.members)
     if not found or not all(members.issuperset(names) for names in found):
         return None  # a name of an inode that stays behind would take the content with it
-    entries = sorted((entry for bundle in found.values() for entry in bundle.entries), key=_path)
-    return Use(group, tuple(entries), tuple(passed))
+    return Use(group, _entries(found.values()), tuple(passed))
 
 
-def _path(entry: Entry) -> str:
-    return entry.path
+def _entries(bundles: Iterable[Bundle]) -> tuple[Entry, ...]:
+    return tuple(sorted((entry for bundle in bundles for entry in bundle.entries), key=attrgetter("path")))
 
 
 class Shipped:
