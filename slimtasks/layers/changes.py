@@ -37,14 +37,19 @@ class Changes:
         return tuple(name for name in sorted(self.images) if _parts(self._before[name]) != _parts(self._after[name]))
 
     @cached_property
-    def moves(self) -> tuple[int, int, int]:
-        """How many members go from own layers into shared ones, the other way, and from one shared one to another."""
+    def moves(self) -> tuple[int, int, int, int]:
+        """How many members go from own layers into shared ones, the other way, from one shared one to another.
+
+        And how many others are now common, or are so no longer.
+        """
         before, after = _homes(self.old), _homes(self.new)
         both = before.keys() & after.keys()
+        turned = set(self.old.common if self.old else ()) ^ set(self.new.common)
         return (
             len(after.keys() - before.keys()),
             len(before.keys() - after.keys()),
             sum(before[name] != after[name] for name in both),
+            len(turned - before.keys() - after.keys()),
         )
 
     @cached_property
@@ -56,10 +61,10 @@ class Changes:
     def lines(self) -> Iterator[str]:
         """All of it in words."""
         yield from self._groups()
-        into, out, between = self.moves
+        into, out, between, turned = self.moves
         yield (
             f"files that move: {into} from own layers into shared ones, {out} out of them, "
-            f"{between} from one to another"
+            f"{between} from one to another, {turned} to or from common ones"
         )
         yield f"digests that change: {', '.join(self.digests) or 'none'}"
         before, after = map(size_text, self.stored)
