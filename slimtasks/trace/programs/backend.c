@@ -5,16 +5,17 @@
 
 static const struct backend {
     const char *name;
-    const struct source *sources[KINDS][2];          /* of each kind the first that is able; none wanted: empty */
+    const struct source *sources[SOURCES][2];        /* of each pair the first that is able */
 } backends[] = {
     {"auto", {{&fanotify, &inotify}, {&ebpf, &strace}}},
     {"ebpf", {{&fanotify, &inotify}, {&ebpf}}},
     {"strace", {{&fanotify, &inotify}, {&strace}}},
-    {"fanotify", {{&fanotify}, {NULL}}},
-    {"inotify", {{&inotify}, {NULL}}},
+    {"fanotify", {{&fanotify}}},
+    {"inotify", {{&inotify}}},
+    {"all", {{&fanotify}, {&inotify}, {&ebpf}, {&strace}}},    /* to compare them */
 };
 
-static const struct source *chosen[KINDS];
+static const struct source *chosen[SOURCES];
 
 /* The first of two that can work here, or NULL; `why` grows by the reasons of those that cannot. */
 static const struct source *first_able(const struct source *const *sources, char *why, size_t size)
@@ -29,16 +30,22 @@ static const struct source *first_able(const struct source *const *sources, char
     return NULL;
 }
 
-static const char *name_of(const struct source *source)
+/* The names of the chosen sources of a kind, between commas; "none" without any. */
+static const char *names(int kind, char *text, size_t size)
 {
-    return source ? source->name : "none";
+    size_t length = 0;
+    *text = 0;
+    for (int i = 0; i < SOURCES; i++)
+        if (chosen[i] && chosen[i]->kind == kind)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", length ? "," : "", chosen[i]->name);
+    return length ? text : "none";
 }
 
 /* Takes the sources of a backend and tells by a frame B which: "OPENS LOOKUPS WHY", or "none none WHY" where it cannot
  * be had. Returns false for a name that is none. */
 bool choose(const char *name)
 {
-    char why[1024] = "", text[1100];
+    char why[1024] = "", text[1200], opens[64], lookups[64];
     const struct backend *backend = NULL;
     bool possible = true;
 
@@ -47,20 +54,36 @@ bool choose(const char *name)
             backend = &backends[i];
     if (!backend)
         return false;
-    for (int kind = 0; kind < KINDS; kind++) {
-        chosen[kind] = first_able(backend->sources[kind], why, sizeof why);
-        possible &= chosen[kind] || !backend->sources[kind][0];
+    for (int i = 0; i < SOURCES; i++) {
+        chosen[i] = first_able(backend->sources[i], why, sizeof why);
+        possible &= chosen[i] || !backend->sources[i][0];
     }
     if (!*why)
         snprintf(why, sizeof why, "%s", strcmp(name, "auto") ? "the spec says so" : "they can be used here");
-    int length = snprintf(text, sizeof text, "%s %s %s", possible ? name_of(chosen[OPENS]) : "none",
-                          possible ? name_of(chosen[LOOKUPS]) : "none", why);
+    int length = snprintf(text, sizeof text, "%s %s %s", possible ? names(OPENS, opens, sizeof opens) : "none",
+                          possible ? names(LOOKUPS, lookups, sizeof lookups) : "none", why);
     report('B', 0, text, (size_t)length);
     return true;
 }
 
 void give_sources(struct target *target)
 {
-    for (int kind = 0; kind < KINDS; kind++)
-        target->sources[kind] = chosen[kind];
+    memcpy(target->sources, chosen, sizeof chosen);
+}
+
+bool has_source(const struct target *target, const struct source *source)
+{
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] == source)
+            return true;
+    return false;
+}
+
+/* Whether one of its sources tells for certain which process is the child of which, and what it looks for. */
+bool sees_lookups(const struct target *target)
+{
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && target->sources[i]->kind == LOOKUPS)
+            return true;
+    return false;
 }

@@ -93,9 +93,9 @@ void seek_gates(struct target *target)
         if (pid <= 0 || !is_gate(pid) || !read_file(cgroup, sizeof cgroup, "/proc/%d/cgroup", pid)
             || strncmp(cgroup, target->cgroup, strlen(target->cgroup)))
             continue;
-        while (a && a->gate && (a->gate != pid || a->state >= RELEASED))
+        while (a && a->gate && (a->gate != pid || has_ended(a->alive)))
             a = a->next;
-        if (!a)                                      /* of one whose gate is sought, it may be that */
+        if (!a)             /* of one whose gate is sought, it may be that; one that was let go is the gate for a while yet */
             attach(target, pid);
     }
     if (processes)
@@ -105,16 +105,17 @@ void seek_gates(struct target *target)
 /* The gate's marker came through the source. */
 void marked(struct target *target, struct attachment *a, const struct source *source)
 {
-    if (target->sources[source->kind] == source)
-        a->seen[source->kind] = true;
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] == source)
+            a->seen[i] = true;
 }
 
 /* The first source that has not seen the gate yet, or NULL. */
 static const struct source *blind(struct target *target, struct attachment *a)
 {
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind] && !a->seen[kind])
-            return target->sources[kind];
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && !a->seen[i])
+            return target->sources[i];
     return NULL;
 }
 
@@ -134,9 +135,9 @@ static void release(struct target *target, struct attachment *a)
 static bool follow(struct target *target, struct attachment *a)
 {
     bool all = true;
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind] && target->sources[kind]->attach)
-            all &= target->sources[kind]->attach(target, a);
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && target->sources[i]->attach)
+            all &= target->sources[i]->attach(target, a);
     return all;
 }
 

@@ -87,7 +87,7 @@ static const char *inherited(const struct target *target, struct programs *progr
     char text[1024], path[4096];
     int parent;
 
-    if (target->sources[LOOKUPS])
+    if (sees_lookups(target))
         return "";
     if (!read_file(text, sizeof text, "/proc/%d/stat", pid) || !read_link(path, sizeof path, "/proc/%d/exe", pid))
         return "";
@@ -107,7 +107,7 @@ static void check_attached(struct target *target, pid_t pid)
 
     for (struct attachment *a = target->attachments; a; a = a->next)
         is_init &= a->gate != pid;
-    if (target->sources[LOOKUPS] != &strace || is_init || !read_file(text, sizeof text, "/proc/%d/status", pid))
+    if (!has_source(target, &strace) || is_init || !read_file(text, sizeof text, "/proc/%d/status", pid))
         return;
     const char *state = strstr(text, "\nState:\t"), *tracer = strstr(text, "\nTracerPid:\t");
     if (!state || !tracer || state[8] == 'Z' || state[8] == 'X' || tracer[12] != '0')

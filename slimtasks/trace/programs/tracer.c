@@ -50,8 +50,8 @@ static void start(unsigned id, pid_t pid, unsigned step)
     if (new->mounts < 0 || new->root < 0)
         new->unwatched = errno;
     give_sources(new);
-    for (int kind = 0; kind < KINDS; kind++) {
-        const struct source *source = new->sources[kind];
+    for (int i = 0; i < SOURCES; i++) {
+        const struct source *source = new->sources[i];
         if (source && source->start && !source->start(new))
             new->unwatched = errno;
     }
@@ -60,9 +60,9 @@ static void start(unsigned id, pid_t pid, unsigned step)
 
 static void read_sources(struct target *target)
 {
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind])
-            target->sources[kind]->read(target);
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i])
+            target->sources[i]->read(target);
 }
 
 static void ask_step(unsigned id, unsigned step)
@@ -82,9 +82,9 @@ static void begin_step(struct target *target)
     if (time < target->asked + BUSY_MS && (time < target->asked + QUIET_MS || time < target->heard + QUIET_MS))
         return;
     read_sources(target);
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind] && target->sources[kind]->step)
-            target->sources[kind]->step(target, target->next_step);
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && target->sources[i]->step)
+            target->sources[i]->step(target, target->next_step);
     target->step = target->next_step;
     report('N', target->id, text, (size_t)snprintf(text, sizeof text, "%u", target->step));
 }
@@ -126,20 +126,23 @@ static void commands(void)
 
 static void mounts_changed(struct target *target)
 {
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind] && target->sources[kind]->mounted)
-            target->sources[kind]->mounted(target);
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && target->sources[i]->mounted)
+            target->sources[i]->mounted(target);
 }
 
-/* The container's first process is gone, so all others are; what it did may still be in the queues. */
+/* The container's first process is gone, so all others are; what it did may still be in the queues. A source that has
+ * come to its end is not asked again: it made its last lookup. */
 static bool is_drained(struct target *target)
 {
-    bool drained = true;
+    bool all = true;
 
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind] && target->sources[kind]->ended)
-            drained &= target->sources[kind]->ended(target);
-    return drained;
+    for (int i = 0; i < SOURCES; i++) {
+        const struct source *source = target->sources[i];
+        target->drained[i] = target->drained[i] || !source || !source->ended || source->ended(target);
+        all &= target->drained[i];
+    }
+    return all;
 }
 
 static void finish(struct target *target)
@@ -150,9 +153,9 @@ static void finish(struct target *target)
                           target->whole ? "filesystem" : "mounts");
 
     report('D', target->id, text, (size_t)length);
-    for (int kind = 0; kind < KINDS; kind++)
-        if (target->sources[kind] && target->sources[kind]->stop)
-            target->sources[kind]->stop(target);
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && target->sources[i]->stop)
+            target->sources[i]->stop(target);
     close(target->alive);
     close(target->mounts);
     close(target->root);
@@ -181,9 +184,9 @@ static size_t watched(struct pollfd *polls, size_t size)
             polls[n++] = (struct pollfd){t->gone ? -1 : t->mounts, POLLPRI, 0};
             polls[n++] = (struct pollfd){t->gone ? -1 : t->alive, POLLIN, 0};
         }
-        for (int kind = 0; kind < KINDS; kind++)
-            if (t->sources[kind] && t->sources[kind]->polled)
-                n += t->sources[kind]->polled(t, polls + n, size - n);
+        for (int i = 0; i < SOURCES; i++)
+            if (t->sources[i] && t->sources[i]->polled)
+                n += t->sources[i]->polled(t, polls + n, size - n);
     }
     return n;
 }

@@ -9,7 +9,8 @@
 
 #include "set.h"
 
-enum { OPENS, LOOKUPS, KINDS };                      /* of sources: a target has at most one of each */
+enum { OPENS, LOOKUPS };                             /* of sources */
+#define SOURCES 4                                    /* that a target has, at most */
 
 struct target;
 
@@ -19,7 +20,7 @@ struct attachment {
     pid_t gate;                                      /* 0 until it is found */
     int alive;                                       /* its pidfd; -1 until then, and where it was gone already */
     enum { SEEKING, ATTACHING, RELEASED, ENDED } state;     /* ended: in its gate, so nothing of it ran */
-    bool seen[KINDS];                                /* the gate's marker came through that source */
+    bool seen[SOURCES];                              /* the gate's marker came through that one of the sources */
     long deadline;                                   /* of the release, ms */
     struct strace *strace;
 };
@@ -56,7 +57,8 @@ struct target {
     char cgroup[512];                                /* first line of /proc/PID/cgroup */
     struct set reasons;
     unsigned long events, dropped, lines;            /* of files opened; those that were not its own; of strace */
-    const struct source *sources[KINDS];             /* NULL for none */
+    const struct source *sources[SOURCES];           /* the rest is NULL */
+    bool drained[SOURCES];                           /* that source told all, after the end */
     struct attachment *attachments;
     struct mounts *found_mounts;
     struct fanotify *fanotify;
@@ -82,6 +84,8 @@ size_t read_link(char *buffer, size_t size, const char *format, ...) __attribute
 /* backend.c: which sources a target gets */
 bool choose(const char *name);
 void give_sources(struct target *target);
+bool has_source(const struct target *target, const struct source *source);
+bool sees_lookups(const struct target *target);
 
 /* gates.c: processes that wait, from their discovery to their release */
 bool has_ended(int alive);
