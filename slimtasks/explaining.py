@@ -77,16 +77,10 @@ def _of_check(job: Job, check: Step) -> tuple[str, str]:
 
 
 def _listed(what: str, lost: tuple[Missing, ...], job: Job) -> tuple[str, str]:
-    lines = [f"    {_line(found)}" for found in lost[:MOST]]
+    lines = [f"    {found.path}: {found.advice}" for found in lost[:MOST]]
     if len(lost) > MOST:
         lines.append(f"    and {len(lost) - MOST} more")
     return "\n".join([f"{what}:", *lines]), f"change {job.image.file.name} as told above"
-
-
-def _line(found: Missing) -> str:
-    if found.where:
-        return f"{found.path}: taken away by {found.line} at {found.where}"
-    return f"{found.path}: kept by {found.line}"
 
 
 def _lost(job: Job, asked: Iterable[ImagePath], *, in_vain: bool) -> tuple[Missing, ...]:
@@ -94,7 +88,8 @@ def _lost(job: Job, asked: Iterable[ImagePath], *, in_vain: bool) -> tuple[Missi
     selected = read_lines(job.files.selection, Selected)[1]
     kept = {choice.source or choice.path for choice in selected}
     kept.update(entry.path for entry in (*base_entries(job), *(added.entry for added in additions(job.image))))
-    return missing(sorted(asked), Tree(fatfiles.inventory(job.files)), kept, job.image.drop, in_vain=in_vain)
+    tree, toml = Tree(fatfiles.inventory(job.files)), job.image.file.suffix == ".toml"
+    return missing(sorted(asked), tree, kept, job.image.drop, in_vain=in_vain, toml=toml)
 
 
 def _traced(

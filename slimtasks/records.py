@@ -139,6 +139,7 @@ class Reason:
 
     kind: str  # traced | asked | needed | own | kept | metadata
     detail: str = ""
+    by: ImagePath = ImagePath("")  # the path of the fat image for whose sake it is, if it is for one that stays
 
 
 @dataclass(frozen=True)
@@ -206,12 +207,12 @@ _NESTED: dict[tuple[type, str], type] = {
 def from_json(kind: type[R], data: dict[str, Any]) -> R:
     """The record that `to_json` wrote."""
     for name, value in data.items():
-        nested = _NESTED.get((kind, name))
-        if isinstance(value, list):
-            items = (from_json(nested, item) if nested else _frozen(item) for item in value)
-            data[name] = tuple(items)
-        elif nested and isinstance(value, dict):
-            data[name] = from_json(nested, value)
+        if value.__class__ is list:
+            nested = _NESTED.get((kind, name))
+            data[name] = tuple(from_json(nested, item) if nested else _frozen(item) for item in value)
+        elif value.__class__ is dict:
+            nested = _NESTED.get((kind, name))
+            data[name] = from_json(nested, value) if nested else value
     return kind(**data)
 
 
@@ -322,12 +323,10 @@ def read_lines(path: Path, kind: type[R]) -> tuple[dict[str, Any], Iterator[R]]:
 
     def records() -> Iterator[R]:
         read = 0
-        with path.open("rb") as file:
+        with intact(path), path.open("rb") as file:  # what whoever takes the records raises does not come here
             file.readline()
             for line in file:
-                with intact(path):
-                    record = from_json(kind, json.loads(line))
-                yield record
+                yield from_json(kind, json.loads(line))
                 read += 1
         if read != header.get("lines", read):
             raise Damaged(path, f"it ends after {read} of {header['lines']} lines")

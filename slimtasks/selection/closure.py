@@ -50,7 +50,7 @@ class Closure:
                 self._follow_library(entry, elf)
 
     def _follow_program(self, entry: Entry, elf: Elf) -> None:
-        reason = Reason("needed", f"ELF interpreter of {entry.path}")
+        reason = Reason("needed", f"ELF interpreter of {entry.path}", entry.path)
         walk = self.kept.follow(elf.interpreter, reason)
         if walk.final is None:
             self.unresolved.setdefault(elf.interpreter, []).append(entry.path)
@@ -116,7 +116,7 @@ class Closure:
             return
 
     def _keep_candidate(self, candidate: Candidate, name: str, chain: Chain) -> Iterator[Chain]:
-        walk = self.kept.follow(candidate.path, Reason("needed", f"by {chain[0].path} as {name}"))
+        walk = self.kept.follow(candidate.path, Reason("needed", f"by {chain[0].path} as {name}", chain[0].path))
         elf = self.image.tree.elf(walk.final)
         if walk.final is not None and elf is not None and walk.final.path in self.kept:
             self._linked.add(walk.final.path)
@@ -125,7 +125,7 @@ class Closure:
     def _keep_siblings(self, entry: Entry) -> None:
         """What another CPU would take in the place of this library."""
         tree = self.image.tree
-        reason = Reason("needed", f"another CPU takes it instead of {entry.path}")
+        reason = Reason("needed", f"another CPU takes it instead of {entry.path}", entry.path)
         directory, _, name = entry.path.rpartition("/")
         plain = plain_directory(directory)
         for place in (plain, *self.image.search.hardware_directories(plain)):
@@ -144,7 +144,7 @@ class Closure:
             return
         if entry.path not in self.image.executed and self.kept.kinds(entry.path) <= {"traced", "asked"}:
             return
-        reason = Reason("needed", f"#! of {entry.path}")
+        reason = Reason("needed", f"#! of {entry.path}", entry.path)
         self.kept.follow(words[0], reason)
         command = _env_command(words) if words[0].endswith("/env") else ""
         if command.startswith("/"):

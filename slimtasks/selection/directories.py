@@ -36,7 +36,7 @@ def keep_parents(kept: Kept) -> None:
     for path in kept:
         directory = parent(path)
         while directory not in kept:
-            reason = Reason("needed", f"parent of {path}")
+            reason = Reason("needed", f"parent of {path}", path)
             if not kept.keep(directory, reason) and not kept.generate(directory, reason):
                 break
             directory = parent(directory)

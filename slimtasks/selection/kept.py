@@ -71,9 +71,10 @@ class Kept:
         And the directories that it went into and out of again, by `..`.
         """
         for directory in walk.left:
-            self.keep(directory, Reason("needed", f"on the way to {walk.resolved}"))
+            self.keep(directory, Reason("needed", f"on the way to {walk.resolved}", walk.resolved))
         for link in walk.passed:
-            self.keep(link, reason if link == path else Reason("needed", f"symlink on the way to {walk.resolved}"))
+            way = Reason("needed", f"symlink on the way to {walk.resolved}", walk.resolved)
+            self.keep(link, reason if link == path else way)
 
     def generate(self, path: ImagePath, reason: Reason) -> bool:
         """Keeps a path that the tree need not have, as what it holds is made; False where it may not stay."""

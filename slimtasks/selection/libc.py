@@ -33,13 +33,16 @@ def _keep_for_glibc(libc: Entry, elf: Elf, elves: list[tuple[Entry, Elf]], image
     chain = (Loaded(libc.path, elf),)
     if cancelling:
         for path in image.search.candidates("libgcc_s.so.1", chain):
-            kept.follow(path, Reason("needed", f"by libc, as {cancelling[0]} imports pthread_cancel or pthread_exit"))
+            kept.follow(
+                path,
+                Reason("needed", f"by libc, as {cancelling[0]} imports pthread_cancel or pthread_exit", cancelling[0]),
+            )
     kept.follow(NSSWITCH, Reason("needed", "glibc's name service switch"))
     for service in sorted(_services(image)):
         if service not in BUILT_IN or _version(libc, image) < (2, 34):
             name = f"libnss_{service}.so.2"
             for path in image.search.candidates(name, chain):
-                kept.follow(path, Reason("needed", f"{NSSWITCH} names {service}"))
+                kept.follow(path, Reason("needed", f"{NSSWITCH} names {service}", NSSWITCH))
 
 
 def _services(image: FatImage) -> frozenset[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slimtasks.records import Entry, ImagePath
 from slimtasks.rootfs import Tree, is_engines
 from slimtasks.selection.rules import Matched, dropped_by
+from slimtasks.selection.spec_lines import pattern_of, spec_line
 from slimtasks.spec import Rule
 
 
@@ -19,13 +20,24 @@ class Missing:
     line: str  # what to add, 'keep: ["/etc/passwd"]', or the rule that took it, 'drop: ["/etc/passwd"]'
     where: str = ""  # of the drop rule: file:line:column
 
+    @property
+    def advice(self) -> str:
+        """What to do about it, in words."""
+        return f"taken away by {self.line} at {self.where}" if self.where else f"kept by {self.line}"
+
 
 def missing(
-    asked: Iterable[ImagePath], tree: Tree, kept: Collection[str], drop: Iterable[Rule], *, in_vain: bool = True
+    asked: Iterable[ImagePath],
+    tree: Tree,
+    kept: Collection[str],
+    drop: Iterable[Rule],
+    *,
+    in_vain: bool = True,
+    toml: bool = False,
 ) -> tuple[Missing, ...]:
     """What of the paths the fat image has and the slim one lacks, in the same order.
 
-    `in_vain`: they were looked up on the slim image; otherwise they were used on the fat one.
+    `in_vain`: they were looked up on the slim image; otherwise they were used on the fat one. `toml`: the spec is one.
     """
     rules = [Matched(rule, tree.match(rule.text)) for rule in drop]
     dropped = dropped_by(rules, tree)
@@ -35,8 +47,8 @@ def missing(
         for path in _lacking(lookup, tree, kept, dropped, in_vain):
             if path not in found:
                 rule = dropped.get(path)
-                line = f'drop: ["{rule.text}"]' if rule else f'keep: ["{path}"]'
-                found[path] = Missing(path, line, rule.where if rule else "")
+                key, text = ("drop", rule.text) if rule else ("keep", pattern_of(path))
+                found[path] = Missing(path, spec_line(key, text, toml=toml), rule.where if rule else "")
     return tuple(found.values())
 
 

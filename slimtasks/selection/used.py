@@ -74,7 +74,7 @@ def keep_links_to_kept(accesses: Iterable[Access], kept: Kept) -> None:
             # Opens of devices are not seen by these sources, so a log that is a link to /dev/stdout always stays.
             if walk.resolved in kept or is_engines(walk.resolved):
                 for link in walk.passed:
-                    kept.keep(link, Reason("needed", f"symlink to {walk.resolved}"))
+                    kept.keep(link, Reason("needed", f"symlink to {walk.resolved}", walk.resolved))
 
 
 def refuse_languages(image: FatImage, errors: list[str]) -> None:
