@@ -137,6 +137,7 @@ class Check:
 
     what: str
     holds: Callable[[], bool]
+    engine: bool = False  # whether it asks one
 
     def __call__(self) -> bool:
         """No, where what it has to read is damaged: the task makes that anew."""
@@ -183,7 +184,7 @@ def image_there(session: Session, result: Path) -> Check:
     def holds() -> bool:
         return result.exists() and named_image(result) in (session.images or {})
 
-    return Check(f"the engine has the image of {result}", holds)
+    return Check(f"the engine has the image of {result}", holds, engine=True)
 
 
 def tags_there(session: Session, image: Image, result: Path) -> Check:
@@ -192,7 +193,12 @@ def tags_there(session: Session, image: Image, result: Path) -> Check:
     def holds() -> bool:
         return result.exists() and set(image.tags) <= set((session.images or {}).get(named_image(result), ()))
 
-    return Check(f"{', '.join(image.tags)} is the image of {result}", holds)
+    return Check(f"{', '.join(image.tags)} is the image of {result}", holds, engine=True)
+
+
+def asks_engine(check: Any) -> bool:
+    """Whether a check of a task does."""
+    return isinstance(check, ForeignImage) or (isinstance(check, Check) and check.engine)
 
 
 def layers_there(session: Session, files: ImageFiles) -> Check:

@@ -209,9 +209,9 @@ class Repo:
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
         """`doit *args` in a process group of its own, its output in one pipe."""
         return subprocess.Popen(
-            _command(*args),
+            command_of(*args),
             cwd=self.root,
-            env=_environment(variables),
+            env=environment_of(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -286,9 +286,9 @@ class Repo:
 def doit_in(folder: Path, *args: str, before: tuple[str, ...] = (), variables: Mapping[str, str] = {}) -> Result:
     """`doit *args` in the folder, to its end; `before`: a command that takes it as its arguments."""
     done = subprocess.run(
-        [*before, *_command(*args)],
+        [*before, *command_of(*args)],
         cwd=folder,
-        env=_environment(variables),
+        env=environment_of(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -297,11 +297,11 @@ def doit_in(folder: Path, *args: str, before: tuple[str, ...] = (), variables: M
     return Result(done.returncode, done.stdout)
 
 
-def _command(*args: str) -> list[str]:
+def command_of(*args: str) -> list[str]:
     return [sys.executable, "-m", "doit", *args]
 
 
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def environment_of(variables: Mapping[str, str]) -> dict[str, str]:
     """The caller's, less what would change the images, and with this checkout's slimtasks."""
     inherited = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     return {**inherited, "PYTHONPATH": str(CHECKOUT_OF_SLIMTASKS), **variables}

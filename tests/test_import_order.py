@@ -19,10 +19,10 @@ ROWS = (
     "selection squash trace proving inventories layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere",
-    "explaining relayering",
+    "explaining relayering answers",
     "stages inputs cleaning",
     "actions",
-    "tasks runner",
+    "tasks runner staleness",
     "dodo",
     "commands",
 )

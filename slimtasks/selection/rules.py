@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from slimtasks.records import ImagePath, Reason
 from slimtasks.rootfs import Tree, globbed, normalise, parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 from slimtasks.spec import Rule
+
+_NEAR = 3  # paths of a kind
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,31 @@ def nearest(pattern: str, tree: Tree) -> str:
     """What the rule may have meant, as the end of a message."""
     if globbed(pattern):
         return _nearest_glob(pattern, tree)
-    path = normalise(pattern)
+    found = nearby(pattern, tree)
+    if found:
+        return f"; the nearest is {found[0]}"
+    directory, absent = _as_far_as_there(normalise(pattern), tree)
+    return f"; {directory} is there, {absent} is not"
+
+
+def nearby(path: str, tree: Tree) -> tuple[ImagePath, ...]:
+    """What a path that is not there may mean, likeliest first: names like its own, and its own in other places."""
+    directory, absent = _as_far_as_there(normalise(path), tree)
+    children = tree.children(tree.walk(directory).resolved)
+    names = {child.rpartition("/")[2]: child for child in children}
+    close = [names[name] for name in get_close_matches(absent.rpartition("/")[2], list(names), _NEAR, 0.5)]
+    last = "/" + normalise(path).rpartition("/")[2]
+    elsewhere = list(islice((other for other in tree.paths if other.endswith(last)), _NEAR))
+    both = [*close, *elsewhere] if absent == normalise(path) else [*elsewhere, *close]
+    return tuple(dict.fromkeys(both))
+
+
+def _as_far_as_there(path: ImagePath, tree: Tree) -> tuple[ImagePath, ImagePath]:
+    """The lowest directory on the way to the path that is there, and what is not there in it."""
     directory = parent(path)
     while tree.lookup(tree.walk(directory).resolved) is None:
         path, directory = directory, parent(directory)
-    place = tree.walk(directory).resolved
-    name = path.rpartition("/")[2]
-    names = {child.rpartition("/")[2]: child for child in tree.children(place)}
-    close = get_close_matches(name, list(names), 1, 0.5)
-    last = "/" + normalise(pattern).rpartition("/")[2]
-    elsewhere = next((other for other in tree.paths if other.endswith(last)), None)
-    if elsewhere and not (close and path == normalise(pattern)):
-        return f"; the nearest is {elsewhere}"
-    return f"; the nearest is {names[close[0]]}" if close else f"; {directory} is there, {path} is not"
+    return directory, path
 
 
 def _nearest_glob(pattern: str, tree: Tree) -> str:
