@@ -63,6 +63,7 @@ def bash(checkout: Path, script: str, *args: str, **environ: str) -> subprocess.
         ("lint nginx", True),
         ("list --all", False),
         ("help run", False),
+        ("why nginx /etc/passwd", False),
         ("clean --help", False),
         ("lint typecheck", False),
         ("test -m 'not engine'", False),
