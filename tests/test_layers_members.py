@@ -82,6 +82,13 @@ def test_what_no_package_brought_as_it_is_belongs_to_the_image() -> None:
     assert found(tree, edited=["/edited"]) == ["deb/x:/plain: /plain"]
 
 
+def test_what_the_user_copied_over_a_packages_file_belongs_to_the_image() -> None:
+    known = {entry.path: entry for entry in entries("/etc/a package=x\n/etc/b package=x")}
+    copied = Selected(P("/etc/a"), (Reason("traced"), Reason("own", "COPY a /etc/")))
+    found = bundles(known, [copied, *selected("/etc/b")], lambda _: 0)
+    assert [bundle.members for bundle in found] == [("deb/x:/etc/b",)]
+
+
 def test_generated_and_moved_files_belong_to_the_image() -> None:
     known = {entry.path: entry for entry in entries("/a package=x\n/b package=x\n/c -> a package=x\n/d package=x")}
     choices = [

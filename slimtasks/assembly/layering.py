@@ -77,8 +77,8 @@ def _parts(
     if sharing is None:
         own, rest = _split(items.values(), customised)
         return [("application", _linked(rest)), ("customisation", _linked(own))]
-    for above in {above for choice in choices for above in parents(choice.path)}:
-        items.pop(above, None)  # each layer has its parents anyway
+    above = {above for choice in choices for above in parents(choice.path)}
+    items = {path: item for path, item in items.items() if path not in above}  # each layer has its parents anyway
     shared = ((use.group.kind, use.entries) for use in sharing.uses)
     packaged = [*shared, ("infrastructure", sharing.common), ("application", sharing.rest)]
     parts = [

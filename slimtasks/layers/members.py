@@ -59,7 +59,8 @@ def bundles(entries: Mapping[ImagePath, Entry], selected: Iterable[Selected], br
             continue
         inodes[entry.hardlink or entry.path].append(entry.path)
         made = choice.content or choice.target or choice.source not in ("", choice.path)
-        if not made and (found := _shared(entry, entries, brought)):
+        copied = any(reason.kind == "own" for reason in choice.reasons)  # maybe over a package's file, and as old
+        if not (made or copied) and (found := _shared(entry, entries, brought)):
             shared[entry.path] = found
     whole = [paths for paths in inodes.values() if all(path in shared for path in paths)]
     taken = {path for paths in whole for path in paths}
