@@ -1,7 +1,8 @@
 """What tracing costs, and whether it loses anything, for each backend.
 
-Four parts, of which --parts takes some:
+Five parts, of which --parts takes some:
   cost    wall clock of five loads, traced over untraced, by turns; medians of the ratio, smallest and largest
+  ways    the same for ways to see lookups where eBPF cannot, and whether they see what strace does
   start   seconds from `docker start` to a container that runs, traced
   flood   opens at 20,000 and at 100,000 a second: what was done, and what the trace has of it
   memory  of the sidecar and of this side, after a million opens
@@ -23,6 +24,7 @@ from measuring import CHECKOUT, doit, machine, run, spread, table
 from sandbox import OURS, Engine, engine
 from trace_backends import BACKENDS, UNTRACED, launching, working
 from trace_loads import LOADS, Load, bench
+from trace_ways import ways
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
@@ -38,7 +40,7 @@ MEMORY_FILES = 20_000  # of these, a million opens
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [load.name for load in LOADS]
-    parser.add_argument("--parts", default="cost,start,flood,memory", help="which parts (all)")
+    parser.add_argument("--parts", default="cost,ways,start,flood,memory", help="which parts (all)")
     parser.add_argument("--backends", default="", help=f"which of {', '.join(BACKENDS)} (those that work here)")
     parser.add_argument("--loads", default="", help=f"words, of which a load's name has one (all: {'; '.join(names)})")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each load with each backend (3)")
@@ -47,6 +49,7 @@ def main() -> None:
     loads = [load for load in LOADS if any(word in load.name for word in options.loads.split(","))]
     parts = {
         "cost": lambda *known: cost(*known, loads, options.rounds),
+        "ways": lambda made, image, tracer, _: ways(made, image, tracer, loads, options.rounds),
         "start": start,
         "flood": flood,
         "memory": memory,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -74,11 +74,20 @@ class Bench:
         self._network = network
         self._client = client
 
-    def seconds(self, launcher: Launcher, load: Load) -> float:
-        """How long the line takes, as the shell that runs it sees it."""
+    def seconds(
+        self,
+        launcher: Launcher,
+        load: Load,
+        around: tuple[str, ...] = (),
+        after: Callable[[Container], None] = lambda _: None,
+    ) -> float:
+        """How long the line takes, as the shell that runs it sees it.
+
+        `around`: a program that starts what is loaded, with its arguments; `after`: what is done before its end.
+        """
         config = ContainerConfig(
             self._image,
-            entrypoint=load.command,
+            entrypoint=load.command if load.inside else (*around, *load.command),
             command=(),
             user=load.user,
             network=self._network,
@@ -89,9 +98,10 @@ class Bench:
             launcher.start(container)
             command = ("bash", "-c", timed(load))
             if load.inside:
-                done = launcher.exec(container, command, "", PATIENCE)
+                done = launcher.exec(container, (*around, *command), "", PATIENCE)
             else:
                 done = PlainLauncher(self._engine).exec(self._client, command, "", PATIENCE)
+            after(container)
             return seconds_of(load, done)
 
 

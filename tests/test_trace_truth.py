@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images", "trace_images"]
 
 HERE = Path(__file__).parent
-BACKENDS = ("strace", "ebpf")
+BACKENDS = ("strace", "notify", "ebpf")
 # What the probe does before its first verb.
 ALWAYS = dump("""
     /probe: exec fanotify, exec lookups
@@ -71,6 +71,7 @@ class Truth:
     more: dict[str, object] = field(default_factory=dict)  # of its container
     reasons: dict[str, str] = field(default_factory=dict)  # backend -> why it has to say that it is not complete
     only: dict[str, str] = field(default_factory=dict)  # backend -> what that alone sees besides
+    instead: dict[str, str] = field(default_factory=dict)  # backend -> what it sees, where that is another
 
 
 ADMIN: dict[str, object] = {"cap_add": ("SYS_ADMIN",), "security_opt": ("apparmor=unconfined",)}
@@ -84,11 +85,19 @@ TRUTHS = {
         "reap detach chdir /t detach vfork exec /probe stat a open sub/e",
         f"/t: stat lookups\n/t/a: stat lookups\n/t/sub/e: {OPENED}\n/probe: exec lookups, exec fanotify",
     ),
-    "other user": Truth("fork setuid 65534 open /t/a open /t/secret", f"/t/a: {OPENED}\n/t/secret: stat lookups"),
+    "other user": Truth(
+        "fork setuid 65534 open /t/a open /t/secret",
+        f"/t/a: {OPENED}\n/t/secret: stat lookups",
+        instead={"notify": f"/t/a: {OPENED}\n/t/secret: read lookups"},  # it is asked before it is refused
+    ),
     "setuid program": Truth(
         "exec /setuid open /t/secret stat /t/a",
         f"/setuid: exec fanotify, exec lookups\n/t/secret: {OPENED}\n/t/a: stat lookups\n/etc/suid-debug: miss lookups",
         {"user": "65534"},
+        reasons={"notify": "/probe executes a file that would give it other rights"},
+        instead={
+            "notify": "/setuid: exec fanotify, exec lookups\n/t/secret: read lookups\n/t/a: stat lookups",
+        },
     ),
     "unreadable program": Truth(
         "exec /unreadable open /t/a stat /t/b",
@@ -156,22 +165,25 @@ TRUTHS = {
         "trace-me open /t/a stat /t/b",
         "",
         reasons={"strace": "ptrace"},  # who is traced by strace cannot be traced by another; the probe then gives up
-        only={"ebpf": f"/t/a: {OPENED}\n/t/b: stat lookups"},
+        only=dict.fromkeys(("ebpf", "notify"), f"/t/a: {OPENED}\n/t/b: stat lookups"),
     ),
     "io_uring opens": Truth(
-        "ring-open /t/a ring-worker /t/b", "/t/a: read fanotify\n/t/b: read fanotify", FREE, {"strace": "io_uring"}
+        "ring-open /t/a ring-worker /t/b",
+        "/t/a: read fanotify\n/t/b: read fanotify",
+        FREE,
+        {"strace": "io_uring", "notify": "io_uring"},
     ),
     "io_uring looks": Truth(
         "ring-stat /t/a",
         "",
         FREE,
-        {"strace": "io_uring", "ebpf": "io_uring"},  # no call is made that either could see
+        dict.fromkeys(BACKENDS, "io_uring"),  # no call is made that any could see
     ),
     # strace does not know how far it came, the kernel tells that it was interrupted.
     "killed in a call": Truth(
         "killed /t/pipe",
         "/t/pipe: create lookups",
-        only={"strace": "/t/pipe: read lookups", "ebpf": "/t/pipe: stat lookups"},
+        only={**dict.fromkeys(("strace", "notify"), "/t/pipe: read lookups"), "ebpf": "/t/pipe: stat lookups"},
     ),
     "32-bit call": Truth("32bit /t/a 32bit /t/none", "/t/a: access lookups\n/t/none: miss lookups"),
     **{
@@ -190,7 +202,8 @@ def test_what_a_process_did(engine: Engine, sidecar: Sidecar, truth_image: str, 
     backend = sidecar.backend.lookups
     recording = traced(engine, sidecar, probe(truth_image, truth.line, **truth.more))
     only = dump(truth.only.get(backend, ""))
-    assert below(recording, "/") == sorted({*ALWAYS, *dump(truth.uses), *only})
+    uses = dump(truth.instead.get(backend, truth.uses))
+    assert below(recording, "/") == sorted({*ALWAYS, *uses, *only})
     reason = truth.reasons.get(backend)
     assert [reason or "" for _ in recording.incomplete] == [reason] * bool(reason), recording.incomplete
     assert all(reason and reason in said for said in recording.incomplete)

@@ -62,7 +62,7 @@ def probe_image(engine: Engine, programs: Path) -> Iterator[str]:
         yield tag
 
 
-@pytest.fixture(scope="module", params=["strace", "ebpf"])
+@pytest.fixture(scope="module", params=["strace", "notify", "ebpf"])
 def sidecar(engine: Engine, tracer_image: str, request: pytest.FixtureRequest) -> Iterator[Sidecar]:
     """One for the tests that do it no harm, for each source of lookups."""
     with with_backend(engine, tracer_image, request.param) as running:

@@ -12,7 +12,7 @@ from slimtasks.trace.recording import Recording
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.workload.launcher import run_to_end
 
-LOOKUPS = {"strace": "lookups", "ebpf": "lookups"}
+LOOKUPS = {"strace": "lookups", "ebpf": "lookups", "notify": "lookups"}
 
 
 def probe(image: str, line: str, **more: object) -> ContainerConfig:
@@ -31,7 +31,7 @@ def traced(engine: Engine, sidecar: Sidecar, *configs: ContainerConfig, files: b
 
 
 def below(recording: Recording, folder: str = "/t/") -> list[str]:
-    """What was used below a folder as sorted lines, e.g. 'read /t/a fanotify'; strace and ebpf are `lookups`."""
+    """What was used below a folder as sorted lines, e.g. 'read /t/a fanotify'; those of lookups are `lookups`."""
     used = [use for use in recording.uses if use.path.startswith(folder)]
     return sorted({f"{use.how} {use.path} {LOOKUPS.get(use.source, use.source)}" for use in used})
 

@@ -103,7 +103,7 @@ class Also:
 class Trace:
     """How the workload is traced."""
 
-    backend: Literal["auto", "ebpf", "strace", "fanotify", "inotify", "all"] = "auto"
+    backend: Literal["auto", "ebpf", "notify", "strace", "fanotify", "inotify", "all"] = "auto"
     timeout: Seconds = 600.0
     allow_incomplete: bool = False
     lookups: Literal["all"] = "all"

@@ -19,7 +19,7 @@ class Backend:
     """Which sources the tracer uses, and why these."""
 
     opens: str  # fanotify | inotify
-    lookups: str  # ebpf | strace | none
+    lookups: str  # ebpf | notify | strace | none
     why: str
 
     @property

@@ -22,7 +22,7 @@ ENDING = 60.0  # seconds for the tracer to report the rest, once a container is 
 
 CAPABILITIES = (
     "SYS_ADMIN",  # fanotify_init(2) for mounts and file systems, bpf(2)
-    "SYS_PTRACE",  # strace, and /proc/PID/root of others
+    "SYS_PTRACE",  # strace, memory and descriptors of callers that notify answers, /proc/PID/root of others
     "DAC_READ_SEARCH",  # the same for processes of other users: without it strace -y shows no paths
     "KILL",  # lets go gates that run as another user
 )

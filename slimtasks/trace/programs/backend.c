@@ -5,10 +5,11 @@
 
 static const struct backend {
     const char *name;
-    const struct source *sources[SOURCES][2];        /* of each pair the first that is able */
+    const struct source *sources[SOURCES][3];        /* of each row the first that is able */
 } backends[] = {
-    {"auto", {{&fanotify, &inotify}, {&ebpf, &strace}}},
+    {"auto", {{&fanotify, &inotify}, {&ebpf, &notify, &strace}}},
     {"ebpf", {{&fanotify, &inotify}, {&ebpf}}},
+    {"notify", {{&fanotify, &inotify}, {&notify}}},
     {"strace", {{&fanotify, &inotify}, {&strace}}},
     {"fanotify", {{&fanotify}}},
     {"inotify", {{&inotify}}},
@@ -17,10 +18,10 @@ static const struct backend {
 
 static const struct source *chosen[SOURCES];
 
-/* The first of two that can work here, or NULL; `why` grows by the reasons of those that cannot. */
+/* The first of them that can work here, or NULL; `why` grows by the reasons of those that cannot. */
 static const struct source *first_able(const struct source *const *sources, char *why, size_t size)
 {
-    for (int i = 0; i < 2 && sources[i]; i++) {
+    for (int i = 0; i < 3 && sources[i]; i++) {
         char reason[256] = "";
         if (!sources[i]->able || sources[i]->able(reason, sizeof reason))
             return sources[i];

@@ -7,6 +7,8 @@
 struct ebpf { unsigned slot; };                      /* of a target: which of the kernel's slots is its own */
 
 /* ebpf_events.c: events as frames */
+void tell_event(struct target *target, const char *source, const char *program, const struct event *event,
+                const char *base, const char *text);
 void ebpf_event(struct target *target, const struct event *event, const char *text);
 const char *ebpf_program(unsigned number, unsigned *slot);
 void report_fact(struct target *target, const char *program, const char *kind, const char *format, ...)

@@ -52,7 +52,8 @@ static const char *joined(const char *names, size_t length, char *path, size_t s
     return path + at;
 }
 
-static void tell_opened(struct target *target, const char *program, const struct event *event, const char *base, const char *asked)
+static void tell_opened(struct target *target, const char *source, const char *program, const struct event *event,
+                        const char *base, const char *asked)
 {
     unsigned flags = event->flags, mode = flags & O_ACCMODE;
     const char *words[3];
@@ -71,7 +72,7 @@ static void tell_opened(struct target *target, const char *program, const struct
             words[n++] = "create";
     }
     for (size_t i = 0; i < n; i++)
-        report_access(target, program, "ebpf", words[i], event->error, base, asked);
+        report_access(target, program, source, words[i], event->error, base, asked);
     if (event->mode == S_IFCHR || event->mode == S_IFBLK)
         report_fact(target, program, "device", "%s%s%s", *asked == '/' ? "" : base, *asked == '/' ? "" : "/", asked);
 }
@@ -85,7 +86,8 @@ static bool reached_socket(const struct event *event)
            && event->error != EBADF;
 }
 
-static void tell_path(struct target *target, const char *program, const struct event *event, const char *base, const char *asked)
+static void tell_path(struct target *target, const char *source, const char *program, const struct event *event,
+                      const char *base, const char *asked)
 {
     static const char *const words[] = {
         [HOW_EXEC] = "exec", [HOW_MAP] = "map", [HOW_STAT] = "stat", [HOW_ACCESS] = "access", [HOW_READLINK] = "readlink",
@@ -94,11 +96,11 @@ static void tell_path(struct target *target, const char *program, const struct e
     };
 
     if (event->how == HOW_OPEN)
-        tell_opened(target, program, event, base, asked);
+        tell_opened(target, source, program, event, base, asked);
     else if (event->how == HOW_QUEUE)
         report_fact(target, program, "ipc", "posix /%s", asked);
     else
-        report_access(target, program, "ebpf", words[event->how], event->error, base, asked);
+        report_access(target, program, source, words[event->how], event->error, base, asked);
     if (reached_socket(event))
         report_fact(target, program, event->how == HOW_BIND ? "bind" : "connect", "unix %s%s%s", *asked == '/' ? "" : base,
                     *asked == '/' ? "" : "/", asked);
@@ -125,6 +127,19 @@ static void tell_socket(struct target *target, const char *program, const struct
         report_fact(target, program, kind, "netlink");
     else if (address.any.sa_family != AF_UNSPEC && address.any.sa_family != AF_UNIX)
         report_fact(target, program, kind, "family %d", address.any.sa_family);
+}
+
+/* An event of a program with that path, as a source of that name tells it; `base` is where its string starts. */
+void tell_event(struct target *target, const char *source, const char *program, const struct event *event,
+                const char *base, const char *text)
+{
+    if (event->type == EVENT_PATH)
+        tell_path(target, source, program, event, base, text);
+    else if (event->type == EVENT_SOCKET)
+        tell_socket(target, program, event, text);
+    else if (event->type == EVENT_FILE)
+        report_access(target, program, source, event->how == HOW_LIST ? "list" : "map", 0, "",
+                      *base ? base : "/");
 }
 
 /* Why what the event tells may not be the whole truth. */
@@ -168,11 +183,6 @@ void ebpf_event(struct target *target, const struct event *event, const char *te
     program = program ? program : "";
     check(target, event, *program ? program : "a program");
     target->step = event->step;
-    if (event->type == EVENT_PATH)
-        tell_path(target, program, event, base, text);
-    else if (event->type == EVENT_SOCKET)
-        tell_socket(target, program, event, text);
-    else if (event->type == EVENT_FILE)
-        report_access(target, program, "ebpf", event->how == HOW_LIST ? "list" : "map", 0, "", *base ? base : "/");
+    tell_event(target, ebpf.name, program, event, base, text);
     target->step = step;
 }

@@ -98,22 +98,36 @@ static const char *inherited(const struct target *target, struct programs *progr
     return process && !strcmp(process->path, path) ? process->path : "";
 }
 
-/* Every process of the container begins in a gate, or as a child of one that did, and strace is on all of these: but
- * for the engine's init, and for one that somebody else put there or that was made so that nobody follows. */
-static void check_attached(struct target *target, pid_t pid)
+/* The source that should follow the process whose /proc/PID/status that is, and does not; or NULL. */
+static const struct source *not_following(const struct target *target, const char *status)
 {
-    char text[4096], exe[4096];
+    const char *tracer = strstr(status, "\nTracerPid:\t");
+
+    if (has_source(target, &strace) && tracer && tracer[12] == '0')
+        return &strace;
+    if (has_source(target, &notify) && filters_of(status) >= 0 && filters_of(status) < target->filters)
+        return &notify;
+    return NULL;
+}
+
+/* Every process of the container begins in a gate, or as a child of one that did, and strace is on all of these, or
+ * our filter: but for the engine's init, and for one that somebody else put there or that was made so that nobody
+ * follows. */
+static void check_followed(struct target *target, pid_t pid)
+{
+    char text[8192], exe[4096];
+    const struct source *lacking;
     bool is_init = pid == target->pid;
 
     for (struct attachment *a = target->attachments; a; a = a->next)
         is_init &= a->gate != pid;
-    if (!has_source(target, &strace) || is_init || !read_file(text, sizeof text, "/proc/%d/status", pid))
+    if (is_init || !read_file(text, sizeof text, "/proc/%d/status", pid) || !(lacking = not_following(target, text)))
         return;
-    const char *state = strstr(text, "\nState:\t"), *tracer = strstr(text, "\nTracerPid:\t");
-    if (!state || !tracer || state[8] == 'Z' || state[8] == 'X' || tracer[12] != '0')
+    const char *state = strstr(text, "\nState:\t");
+    if (!state || state[8] == 'Z' || state[8] == 'X')
         return;
     if (read_link(exe, sizeof exe, "/proc/%d/exe", pid))     /* else it has just ended */
-        incomplete(target, "strace is not attached to a process that runs %s", exe);
+        incomplete(target, "%s is not attached to a process that runs %s", lacking->name, exe);
 }
 
 /* Whether the process is not the container's. One that is gets known by this. */
@@ -123,7 +137,7 @@ bool is_foreign(struct target *target, struct programs *programs, pid_t pid)
         return false;
     if (is_from_outside(target, pid))
         return true;
-    check_attached(target, pid);
+    check_followed(target, pid);
     programs->processes[(unsigned)pid % MOST] = (struct process){pid, inherited(target, programs, pid), "", false};
     return false;
 }

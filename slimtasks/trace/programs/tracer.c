@@ -205,7 +205,7 @@ static int patience(void)
             ms = sooner(ms, QUIET_MS / 5);
         for (struct attachment *a = t->attachments; a; a = a->next)
             if (a->state < RELEASED)
-                ms = sooner(ms, a->state == SEEKING ? 2 : 100);
+                ms = sooner(ms, a->state == SEEKING || is_filtering(a) ? 2 : 100);
     }
     return ms;
 }

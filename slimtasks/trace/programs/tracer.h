@@ -23,6 +23,7 @@ struct attachment {
     bool seen[SOURCES];                              /* the gate's marker came through that one of the sources */
     long deadline;                                   /* of the release, ms */
     struct strace *strace;
+    struct notify *notify;
 };
 
 /* What a source does; none but name, kind, able and read is needed (NULL). */
@@ -65,9 +66,12 @@ struct target {
     struct inotify *inotify;
     struct ebpf *ebpf;
     struct repeats *repeats;
+    struct set told;                                 /* by notify */
+    unsigned long mount_namespace;                   /* the container's; 0 until it is known */
+    long filters;                                    /* that each of its processes has, with ours; as notify counts */
 };
 
-extern const struct source fanotify, inotify, ebpf, strace;
+extern const struct source fanotify, inotify, ebpf, strace, notify;
 extern struct target *targets;
 
 /* frames.c: what is told, and helpers of the sources */
@@ -113,6 +117,10 @@ bool is_script(int file);
 const char *program_of(struct programs *programs, pid_t pid);
 const char *program_executed(struct programs *programs, pid_t pid, int file, const char *path);
 void programs_free(struct programs *programs);
+
+/* notify.c: what is asked for before it happens */
+long filters_of(const char *status);
+bool is_filtering(const struct attachment *attachment);
 
 /* repeats.c: which lines of strace say nothing new */
 bool is_new(struct target *target, const char *line, size_t length);
