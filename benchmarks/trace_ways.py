@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from measuring import spread, table
@@ -17,7 +16,6 @@ from slimtasks.trace.gate import is_ours
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.strace_calls import PATHS
 from slimtasks.trace.strace_line import parse_call, string
-from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.plain import PlainLauncher
 
 OUTPUT = "/var/tmp/ways"  # of a strace in the traced container
@@ -55,9 +53,9 @@ def ways(made: Engine, image: str, tracer: str, loads: Sequence[Load], rounds: i
             found = {name: Way() for name in (UNTRACED, *names)}
             for _ in range(rounds):
                 for name, way in found.items():
-                    with one_run(made, tracer, loaded, load, name) as (seconds, asked):
-                        way.seconds.append(seconds)
-                        way.asked |= asked
+                    seconds, asked = one_run(made, tracer, loaded, load, name)
+                    way.seconds.append(seconds)
+                    way.asked |= asked
             plain = found.pop(UNTRACED).seconds
             wanted = found[REFERENCE].asked
             cells = [cell(way, plain, wanted) for way in found.values()]
@@ -74,26 +72,22 @@ def cell(way: Way, plain: Sequence[float], wanted: set[str]) -> str:
     return f"{spread(ratios)}, {f'LACKS {lacking}' if lacking else 'the same'}"
 
 
-@contextmanager
-def one_run(made: Engine, tracer: str, loaded: Bench, load: Load, name: str) -> Iterator[tuple[float, set[str]]]:
+def one_run(made: Engine, tracer: str, loaded: Bench, load: Load, name: str) -> tuple[float, set[str]]:
     """How long it took, and what was asked for; nothing of that where untraced."""
     asked: set[str] = set()
+    if name in BESIDE:
+        with launching(made, tracer, name) as launcher:
+            assert isinstance(launcher, TracedLauncher)
+            seconds = loaded.seconds(launcher, load)
+            uses = launcher.finish().uses
+        return seconds, {same(use.asked) for use in uses if use.asked and use.source == name}
     around = INSIDE.get(name, ())
 
     def look(container: Container) -> None:
         if around:
             asked.update(strings_in(container.read_file(OUTPUT).decode(errors="surrogateescape")))
 
-    launcher: Launcher = PlainLauncher(made)
-    if name in BESIDE:
-        with launching(made, tracer, name) as launcher:
-            seconds = loaded.seconds(launcher, load)
-            assert isinstance(launcher, TracedLauncher)
-            uses = launcher.finish().uses
-            asked.update(same(use.asked) for use in uses if use.asked and use.source == name)
-    else:
-        seconds = loaded.seconds(launcher, load, around, look)
-    yield seconds, asked
+    return loaded.seconds(PlainLauncher(made), load, around, look), asked
 
 
 def strings_in(output: str) -> Iterator[str]:
