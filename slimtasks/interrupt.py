@@ -35,6 +35,11 @@ def check() -> None:
         raise Interrupted
 
 
+def forget() -> None:
+    """What came was waited for, and does not end the run: the next signal is the first."""
+    _came.clear()
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """While inside, a signal waits: an engine that was asked for something makes it, though nobody hears the answer.

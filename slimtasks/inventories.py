@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from slimtasks import fatfiles
 from slimtasks.elf import read_elf
+from slimtasks.engine.client import Engine
 from slimtasks.errors import Damaged
 from slimtasks.fingerprint import digest_of_code
-from slimtasks.job import Job
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
 from slimtasks.packages import dpkg
@@ -25,14 +25,14 @@ from slimtasks.workspace import ImageFiles, Workspace
 _READERS = ("elf.py", "packages/*.py", "records.py", "rootfs.py", "inventories.py", "oci/*.py")
 
 
-def inventory_of(job: Job, identity: str) -> ImageFiles:
+def inventory_of(workspace: Workspace, engine: Engine, identity: str, say: Callable[[str], None]) -> ImageFiles:
     """The store's fat.json, inventory.jsonl, packages.jsonl and captured.tar of the engine's image `identity`."""
-    known = stored(job.workspace, identity)
+    known = stored(workspace, identity)
     if not is_whole(known):
-        job.say("reading the image's files")
-        with job.engine.save(identity) as stream:
-            found = scan(stream, wanted=dpkg.captured, read_elf=read_elf, scratch=job.workspace.scratch_folder())
-        _keep(ImageFiles(job.workspace.scratch_folder() / known.folder.name), known, identity, found)
+        say("reading the image's files")
+        with engine.save(identity) as stream:
+            found = scan(stream, wanted=dpkg.captured, read_elf=read_elf, scratch=workspace.scratch_folder())
+        _keep(ImageFiles(workspace.scratch_folder() / known.folder.name), known, identity, found)
     return known
 
 

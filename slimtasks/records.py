@@ -114,7 +114,7 @@ class Access:
     how: str
     by: tuple[str, ...] = ()  # paths of the programs, as far as they are known
     steps: tuple[int, ...] = ()  # of the workload; 0 is the start of the container
-    sources: tuple[str, ...] = ()  # fanotify | inotify | strace | ebpf; of a trace from elsewhere 'FILE:strace'
+    sources: tuple[str, ...] = ()  # fanotify | inotify | strace | ebpf | proc; from elsewhere 'FILE:strace'
     asked: tuple[str, ...] = ()  # the strings that were asked, where they are not the path itself
     reached: ImagePath = ImagePath("")  # where the symlinks of the fat image lead, if that is another path
 

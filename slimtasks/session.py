@@ -38,7 +38,7 @@ class Session:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While inside, no other run is at work in this checkout; nothing half-done is left at the end."""
+        """While inside, no other run is at work in this checkout; nothing half-done is left at the end, nor held."""
         self._take_lock()
         try:
             yield
@@ -47,6 +47,9 @@ class Session:
             if "engine" in self.__dict__:
                 with suppress(EngineError):
                     self.engine.release()
+            if self._lock:
+                self._lock.close()
+                self._lock = None
 
     @cached_property
     def engine(self) -> Engine:
@@ -90,7 +93,7 @@ class Session:
             return None
 
     def _take_lock(self) -> None:
-        """Holds the checkout until this process ends; waits while another run does."""
+        """Holds the checkout, outside `alone` until this process ends; waits while another run does."""
         if self._lock:
             return
         self.workspace.build.mkdir(parents=True, exist_ok=True)

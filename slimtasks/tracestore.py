@@ -12,7 +12,7 @@ from slimtasks.records import Fat, has_all_lines
 from slimtasks.rootfs import Tree
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec.steps import within
-from slimtasks.trace.file import Trace, read_trace, write_trace
+from slimtasks.trace.file import Trace, header_of, read_trace, write_trace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Backend, Recording
 from slimtasks.trace.sidecar import Sidecar
@@ -56,16 +56,8 @@ def _of_scenario(job: Job) -> tuple[Trace, bool]:
 def _traced(job: Job, fat: Fat, header: dict[str, object]) -> Trace:
     recording, backend = _record(job, fat)
     tree = Tree(fatfiles.inventory(job.files))
-    header |= {
-        "architecture": fat.config.get("architecture"),
-        "backend": {"opens": backend.opens, "lookups": backend.lookups, "why": backend.why},
-        "complete": not recording.incomplete,
-        "fat": fat.tree_digest,
-        "kernel": job.engine.info.kernel,
-        "steps": ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)],
-    }
-    lacking = {"incomplete": list(recording.incomplete), "unseen": list(backend.unseen)}
-    header |= {name: texts for name, texts in lacking.items() if texts}
+    steps = ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)]
+    header |= header_of(recording, backend, fat, job.engine.info.kernel, steps)
     uses = recording.uses
     return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
 

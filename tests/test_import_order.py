@@ -18,7 +18,7 @@ ROWS = (
     "packages ldso workload job session costs fatfiles additions",
     "selection squash trace proving inventories layers",
     "sources tracekey",
-    "assembly tracestore lockfile elsewhere",
+    "assembly tracestore lockfile elsewhere recorder",
     "explaining relayering answers",
     "stages inputs cleaning",
     "actions",

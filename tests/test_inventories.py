@@ -22,7 +22,7 @@ from slimtasks.records import share_file
 from slimtasks.session import Session
 from slimtasks.spec import From, Image
 from slimtasks.stages import fat
-from slimtasks.workspace import Workspace
+from slimtasks.workspace import ImageFiles, Workspace
 
 ONE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 ARCHIVE = docker_archive(tar(d("etc"), f("etc/passwd", "root:x:0:0::/:/bin/sh\n"), f("app", "1")))
@@ -58,16 +58,20 @@ def job(root: Path, engine: FakeEngine, image: str, name: str = "app") -> Job:
     ))  # fmt: skip
 
 
+def read(job: Job) -> ImageFiles:
+    return inventory_of(job.workspace, job.engine, ONE, job.say)
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> FakeEngine:
     return FakeEngine(tmp_path)
 
 
 def test_it_is_read_once(tmp_path: Path, engine: FakeEngine) -> None:
-    first = inventory_of(job(tmp_path, engine, ONE), ONE)
+    first = read(job(tmp_path, engine, ONE))
     assert [entry.path for entry in fatfiles.inventory(first)] == ["/", "/app", "/etc", "/etc/passwd"]
     assert fatfiles.counts(first) == (2, 0)
-    assert inventory_of(job(tmp_path, engine, ONE, "another"), ONE) == first
+    assert read(job(tmp_path, engine, ONE, "another")) == first
     assert engine.saved == [ONE]
 
 
@@ -80,22 +84,22 @@ def test_two_images_of_one_source_share_the_files(tmp_path: Path, engine: FakeEn
 
 
 def test_a_file_that_was_lost_is_read_again(tmp_path: Path, engine: FakeEngine) -> None:
-    inventory_of(job(tmp_path, engine, ONE), ONE).captured.unlink()
-    assert inventory_of(job(tmp_path, engine, ONE), ONE).captured.exists()
+    read(job(tmp_path, engine, ONE)).captured.unlink()
+    assert read(job(tmp_path, engine, ONE)).captured.exists()
     assert engine.saved == [ONE, ONE]
 
 
 def test_other_code_reads_again(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    inventory_of(job(tmp_path, engine, ONE), ONE)
+    read(job(tmp_path, engine, ONE))
     monkeypatch.setattr(inventories, "_readers_digest", lambda: "another0")
-    inventory_of(job(tmp_path, engine, ONE), ONE)
+    read(job(tmp_path, engine, ONE))
     assert engine.saved == [ONE, ONE]
 
 
 def test_of_a_reading_that_fails_nothing_is_left(tmp_path: Path, engine: FakeEngine) -> None:
     engine.archive = ARCHIVE[:3000]
     with pytest.raises(SlimError):
-        inventory_of(job(tmp_path, engine, ONE), ONE)
+        read(job(tmp_path, engine, ONE))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

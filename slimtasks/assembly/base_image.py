@@ -24,7 +24,7 @@ def base_entries(job: Job) -> tuple[Entry, ...]:
     identity = base_id(job)
     if not identity:
         return ()
-    return fatfiles.inventory(inventory_of(job, identity))
+    return fatfiles.inventory(inventory_of(job.workspace, job.engine, identity, job.say))
 
 
 def base_layers(job: Job) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from slimtasks.engine import sweep as sweeping
 from slimtasks.engine.build import Build, build_image
 from slimtasks.engine.config import ContainerConfig, Mount, body
 from slimtasks.engine.connection import Connection, Info
-from slimtasks.engine.container import Container, remove_container
+from slimtasks.engine.container import Container, inspect_container, remove_container
 from slimtasks.engine.endpoint import endpoint
 from slimtasks.engine.failure import Refused
 from slimtasks.engine.labels import labels, temporary_tag
@@ -137,6 +137,10 @@ class Engine:
                 ) from error
             raise
         return Container(self.connection, made["Id"], config)
+
+    def inspect_container(self, ref: str) -> dict[str, Any] | None:
+        """What `docker container inspect` prints of it, whoever made it, or None where there is none."""
+        return inspect_container(self.connection, ref)
 
     @contextmanager
     def container(self, config: ContainerConfig) -> Iterator[Container]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
+from urllib.parse import quote
 from weakref import WeakSet
 
 from slimtasks.engine.body import CHUNK, buffered
@@ -220,6 +221,18 @@ class Exec:
 
     def _inspect(self) -> dict[str, Any]:
         return cast(dict[str, Any], self._connection.json("GET", f"/exec/{self.id}/json", doing=self._doing))
+
+
+def inspect_container(connection: Connection, ref: str) -> dict[str, Any] | None:
+    """What `docker container inspect` prints of it, or None where there is none."""
+    try:
+        path = f"/containers/{quote(ref, safe='')}/json"
+        found: dict[str, Any] = connection.json("GET", path, doing=f"looking at container {ref}")
+    except Refused as error:
+        if error.status == 404:
+            return None
+        raise
+    return found
 
 
 def remove_container(connection: Connection, identifier: str) -> bool:

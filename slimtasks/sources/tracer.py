@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slimtasks.engine.client import Engine
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.sources.held import HELD
@@ -13,9 +14,12 @@ TRACER = "tracer"
 
 def tracer_id(job: Job) -> str:
     """The engine's id of the tracer image."""
-    if TRACER in job.images:
-        return job.built(TRACER)
-    architecture = job.engine.info.architecture
+    return job.built(TRACER) if TRACER in job.images else shipped_tracer(job.engine)
+
+
+def shipped_tracer(engine: Engine) -> str:
+    """The engine's id of the one that is shipped with the package; loads it if need be."""
+    architecture = engine.info.architecture
     shipped = packaged(architecture)
     if shipped is None:
         raise SlimError(
@@ -23,9 +27,9 @@ def tracer_id(job: Job) -> str:
             "install the wheel that `./run wheel` makes in a checkout of slimtasks on such a machine",
         )
     tag = f"{HELD}{TRACER}:{sources_digest()[:16]}"
-    found = job.engine.inspect_image(tag)
+    found = engine.inspect_image(tag)
     if found:
         return str(found["Id"])
-    identity = job.engine.load(shipped)
-    job.engine.tag(identity, tag)
+    identity = engine.load(shipped)
+    engine.tag(identity, tag)
     return identity

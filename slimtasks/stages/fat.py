@@ -20,7 +20,7 @@ def run(job: Job) -> str:
     if source.bootstrap or source.dockerfile or source.stdout:  # else it is somebody else's
         hold(job, identity, "" if job.image.kind == "build" else "fat")
     known = is_whole(stored(job.workspace, identity))
-    read = inventory_of(job, identity)
+    read = inventory_of(job.workspace, job.engine, identity, job.say)
     fat = replace(fatfiles.fat(read), whole=bool(source.stdout))
     for kept, wanted in zip(read.of_fat, job.files.of_fat, strict=True):
         if wanted != job.files.fat:

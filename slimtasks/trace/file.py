@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slimtasks.errors import Damaged
-from slimtasks.records import Access, Program, from_json, intact, write_lines
+from slimtasks.records import Access, Fat, Program, from_json, intact, write_lines
+from slimtasks.trace.recording import Backend, Recording
 
 VERSION = 2
 
@@ -26,6 +27,20 @@ class Trace:
     def notes(self) -> tuple[str, ...]:
         """What whoever uses the trace has to know, a line each."""
         return notes(self.header)
+
+
+def header_of(recording: Recording, backend: Backend, fat: Fat, kernel: str, steps: Iterable[str]) -> dict[str, Any]:
+    """What a trace of that image tells of itself, first of all what it may have missed."""
+    header: dict[str, Any] = {
+        "architecture": fat.config.get("architecture"),
+        "backend": {"opens": backend.opens, "lookups": backend.lookups, "why": backend.why},
+        "complete": not recording.incomplete,
+        "fat": fat.tree_digest,
+        "kernel": kernel,
+        "steps": list(steps),
+    }
+    lacking = {"incomplete": list(recording.incomplete), "unseen": list(backend.unseen)}
+    return header | {name: texts for name, texts in lacking.items() if texts}
 
 
 def notes(header: dict[str, Any]) -> tuple[str, ...]:

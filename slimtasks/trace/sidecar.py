@@ -10,6 +10,7 @@ from types import TracebackType
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.failure import Refused
 from slimtasks.engine.stopwatch import ENGINE
 from slimtasks.engine.stream import STDOUT, Stream
 from slimtasks.errors import EngineError, IncompleteTrace, SlimError
@@ -26,6 +27,8 @@ CAPABILITIES = (
     "DAC_READ_SEARCH",  # the same for processes of other users: without it strace -y shows no paths
     "KILL",  # lets go gates that run as another user
 )
+
+_NEEDS = f"the tracer runs with `--pid=host` and the capabilities {', '.join(CAPABILITIES)}: allow it these"
 
 
 def sidecar_config(engine: Engine, tracer_image: str) -> ContainerConfig:
@@ -71,10 +74,13 @@ class Sidecar:
 
     def __enter__(self) -> Sidecar:
         with ExitStack() as opening:
-            container = opening.enter_context(self._engine.container(sidecar_config(self._engine, self._image)))
-            self._container = container
-            self._stream = opening.enter_context(container.attach())
-            container.start()
+            try:
+                config = sidecar_config(self._engine, self._image)
+                self._container = opening.enter_context(self._engine.container(config))
+                self._stream = opening.enter_context(self._container.attach())
+                self._container.start()
+            except Refused as error:
+                raise EngineError(error.what, error.hint or _NEEDS) from error
             self._reader = threading.Thread(target=self._read, args=(self._stream,), daemon=True)
             self._reader.start()
             self._send(f"backend {self._wanted}\n")
@@ -110,18 +116,47 @@ class Sidecar:
                 "say `backend: auto`, which takes what is",
             )
 
+    def join(self, pid: int) -> TracedContainer:
+        """Begins to trace the container of the process `pid` (as the host counts), which runs already.
+
+        Not `released`: there is no such process, unless its `problems` tell why it cannot be.
+        """
+        target = self._begin("join {} {}\n", pid)
+        told = "the tracer did not say that it is attached"
+        self._wait(None, lambda: bool(target.released or target.problems) or target.done, PATIENCE, told)
+        return target
+
+    def wait(self, target: TracedContainer, seconds: float | None) -> None:
+        """Returns with the container's end, or after that time; with the tracer's, which it adds to the `problems`."""
+        with self._changed:
+            self._changed.wait_for(lambda: target.done or self._broken, seconds)
+            if not target.done and self._broken:
+                target.problems.add(self._broken)
+
+    def stop(self, target: TracedContainer) -> None:
+        """Ends the trace of a container that runs on; returns once all was told."""
+        with self._changed:
+            if target.done or self._broken:
+                return
+            self._send(f"stop {target.number}\n")
+        self._wait(None, lambda: target.done, ENDING, "the tracer did not report the rest")
+
     def trace(self, pid: int, step: int = 0) -> TracedContainer:
         """Begins to trace the container whose first process is `pid` (as the host counts) and lets its gate go.
 
         What it does counts for `step` of the workload. Raises IncompleteTrace where that does not succeed. Nothing is
         `released` where the container has ended before.
         """
+        target = self._begin("trace {} {} {}\n", pid, step)
+        let_go = "its first process was not let go by the gate"
+        self._wait(target, lambda: bool(target.released) or target.done, PATIENCE, let_go)
+        return target
+
+    def _begin(self, command: str, pid: int, step: int = 0) -> TracedContainer:
         with self._changed:
             target = TracedContainer(len(self._targets) + 1, step)
             self._targets.append(target)
-            self._send(f"trace {target.number} {pid} {step}\n")
-        let_go = "its first process was not let go by the gate"
-        self._wait(target, lambda: bool(target.released) or target.done, PATIENCE, let_go)
+            self._send(command.format(target.number, pid, step))
         return target
 
     def step(self, target: TracedContainer, number: int) -> None:

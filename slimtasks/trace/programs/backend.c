@@ -8,6 +8,7 @@ static const struct backend {
     const struct source *sources[SOURCES][3];        /* of each row the first that is able */
 } backends[] = {
     {"auto", {{&fanotify, &inotify}, {&ebpf, &notify, &strace}}},
+    {"recorder", {{&fanotify, &inotify}, {&ebpf}}},   /* `auto` for what runs already: strace would hold it up */
     {"ebpf", {{&fanotify, &inotify}, {&ebpf}}},
     {"notify", {{&fanotify, &inotify}, {&notify}}},
     {"strace", {{&fanotify, &inotify}, {&strace}}},
@@ -60,7 +61,8 @@ bool choose(const char *name)
         possible &= chosen[i] || !backend->sources[i][0];
     }
     if (!*why)
-        snprintf(why, sizeof why, "%s", strcmp(name, "auto") ? "the spec says so" : "they can be used here");
+        snprintf(why, sizeof why, "%s", strcmp(name, "auto") && strcmp(name, "recorder") ? "the spec says so"
+                                                                                        : "they can be used here");
     int length = snprintf(text, sizeof text, "%s %s %s", possible ? names(OPENS, opens, sizeof opens) : "none",
                           possible ? names(LOOKUPS, lookups, sizeof lookups) : "none", why);
     report('B', 0, text, (size_t)length);

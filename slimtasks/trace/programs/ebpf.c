@@ -12,13 +12,13 @@
 #include "ebpf.h"
 #include "lookups.skel.h"
 
-#define PROBE "/.slimtasks-probe"                    /* looked up by ourselves, to see that it is seen */
 #define MARKER_MS 2000
 
 static struct lookups_bpf *kernel;
 static struct ring_buffer *ring;
 static struct target *by_slot[SLOTS];                /* the first is for the probe of `able`; none is used twice */
 static unsigned slots_used;
+static char probe_path[64];                          /* looked up by ourselves, to see that it is seen */
 static bool probe_seen;
 static unsigned long taken, limit;                   /* of the ring's events; how many of them to take now */
 static char complaint[400];                          /* libbpf's first */
@@ -50,6 +50,7 @@ static bool load(bool optional)
     kernel->rodata->open_flags = O_ACCMODE | O_CREAT | O_PATH | O_DIRECTORY | O_TMPFILE;
     kernel->rodata->creat_flags = O_CREAT | O_WRONLY;
     bpf_program__set_autoload(kernel->progs.capable, optional && in_kernel("cap_capable"));
+    bpf_program__set_autoload(kernel->progs.joined, optional);
     bpf_program__set_autoload(kernel->progs.submitted, ebpf_sees_rings = optional && in_kernel("io_uring_submit_req"));
     if (!lookups_bpf__load(kernel) && !lookups_bpf__attach(kernel))
         return true;
@@ -84,7 +85,7 @@ static int take(void *context, void *bytes, size_t size)
     taken++;
     if (size < sizeof *event || size < sizeof *event + event->string + event->start)
         return 0;
-    if (event->program == PROGRAM_ENGINE && event->type == EVENT_PATH && !strcmp(text, PROBE))
+    if (event->program == PROGRAM_ENGINE && event->type == EVENT_PATH && !strcmp(text, probe_path))
         probe_seen = true;
     else if (target && event->program == PROGRAM_GATE && event->type == EVENT_PATH && !strcmp(text, GATE)) {
         for (struct attachment *a = target->attachments; a; a = a->next)
@@ -103,16 +104,19 @@ static void take_queued(void)
         ring_buffer__consume(ring);
 }
 
-/* A lookup of our own, as if the target had made it: when that came through, all that was before it has. */
+/* A lookup of our own, as if the target had made it: when that came through, all that was before it has. Each time of
+ * another path, as the kernel's half tells none twice. */
 static bool probe(unsigned slot)
 {
+    static unsigned probes;
     pid_t self = getpid();
     long until = now() + MARKER_MS;
 
+    snprintf(probe_path, sizeof probe_path, "/.slimtasks-probe-%u", probes++);
     probe_seen = false;
     if (!follow_task(slot, self, PROGRAM_ENGINE))
         return false;
-    access(PROBE, F_OK);
+    access(probe_path, F_OK);
     bpf_map_delete_elem(bpf_map__fd(kernel->maps.tasks), &self);
     for (;;) {
         take_queued();
@@ -156,6 +160,67 @@ static bool start(struct target *target)
 static bool follow(struct target *target, struct attachment *a)
 {
     return follow_task(target->ebpf->slot, a->gate, PROGRAM_GATE);
+}
+
+/* Has the kernel's half look at all tasks once (lookups.bpf.c, joined). */
+static bool look_at_all(void)
+{
+    char nothing[64];
+    ssize_t got;
+    int all = bpf_iter_create(bpf_link__fd(kernel->links.joined));
+
+    if (all < 0)
+        return false;
+    while ((got = read(all, nothing, sizeof nothing)) > 0 || (got < 0 && errno == EAGAIN))
+        ;
+    close(all);
+    return !got;
+}
+
+static void join_thread(struct target *target, pid_t thread, void *context)
+{
+    char name[64];
+
+    if (!set_add(context, (void *)&thread, sizeof thread))
+        return;
+    if (!follow_task(target->ebpf->slot, thread, PROGRAM_RUNNING))
+        incomplete(target, "ebpf had no room for a thread that ran already");
+    snprintf(name, sizeof name, "/proc/%d", thread);
+    if (access(name, F_OK))                          /* nobody will tell of its end, and its number may be another's soon */
+        bpf_map_delete_elem(bpf_map__fd(kernel->maps.tasks), &thread);
+}
+
+static void join_threads(struct target *target, pid_t pid, void *context)
+{
+    each_thread(target, pid, join_thread, context);
+}
+
+/* First where the root is, else nothing that is followed can be understood. Then its threads, until no new ones come:
+ * those of one that is followed are followed from their start. At last what they run, and where they stand. */
+static bool join_all(struct target *target)
+{
+    struct set found = {0};
+    struct slot slot;
+    size_t before;
+
+    if (!kernel->links.joined) {
+        errno = ENOTSUP;
+        return false;
+    }
+    kernel->bss->joined_slot = target->ebpf->slot;
+    kernel->bss->joined_first = (unsigned)target->pid;
+    if (!look_at_all() || bpf_map_lookup_elem(bpf_map__fd(kernel->maps.slots), &target->ebpf->slot, &slot))
+        return false;
+    if (!slot.root_mount) {
+        errno = ESRCH;
+        return false;
+    }
+    do {
+        before = found.count;
+        each_process(target, join_threads, &found);
+    } while (found.count > before);
+    set_free(&found);
+    return look_at_all();
 }
 
 static void read_events(struct target *target)
@@ -222,9 +287,14 @@ static void forget_tasks(unsigned slot)
     }
 }
 
+static bool proves(struct target *target)
+{
+    return probe(target->ebpf->slot);
+}
+
 static bool ended(struct target *target)
 {
-    if (!probe(target->ebpf->slot))
+    if (!proves(target))
         incomplete(target, "ebpf did not see the lookup that we made at the end");
     ebpf_facts(target);
     check_counters(target);
@@ -243,16 +313,16 @@ static void stop(struct target *target)
 
     if (!target->ebpf)
         return;
-    forget_tasks(target->ebpf->slot);
     if (!bpf_map_lookup_elem(bpf_map__fd(kernel->maps.slots), &target->ebpf->slot, &slot)) {
         unsigned long long place[2] = {slot.root_mount, slot.root_directory};
         bpf_map_delete_elem(bpf_map__fd(kernel->maps.roots), place);
     }
+    forget_tasks(target->ebpf->slot);
     by_slot[target->ebpf->slot] = NULL;
     free(target->ebpf);
 }
 
 const struct source ebpf = {
-    .name = "ebpf", .kind = LOOKUPS, .able = able, .start = start, .attach = follow, .step = begin_step,
-    .polled = polled, .read = read_events, .ended = ended, .stop = stop,
+    .name = "ebpf", .kind = LOOKUPS, .able = able, .start = start, .attach = follow, .join = join_all,
+    .step = begin_step, .polled = polled, .read = read_events, .proves = proves, .ended = ended, .stop = stop,
 };

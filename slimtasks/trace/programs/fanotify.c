@@ -19,7 +19,7 @@
 
 struct fanotify {
     int group;                                       /* -1: it could not be had */
-    bool ended;                                      /* our own open, after the container's end, came through */
+    bool proved;                                     /* an open of our own came through */
     struct set seen;
     struct programs *programs;
 };
@@ -155,7 +155,7 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
         return;
     }
     if (event->pid == getpid()) {
-        target->fanotify->ended = true;
+        target->fanotify->proved = true;
         return;
     }
     less_deleted(target, path, length, info.stx_nlink);
@@ -168,7 +168,7 @@ static void opened(struct target *target, const struct fanotify_event_metadata *
     }
     if (executed)
         check_gates(target, event->pid);
-    if (is_foreign(target, programs, event->pid)) {
+    if (is_foreign(target, programs, event->pid, executed)) {
         target->dropped++;
         return;
     }
@@ -217,12 +217,18 @@ static void read_opens(struct target *target)
     }
 }
 
-/* What we open ourselves now comes after all that the container did. */
-static bool ended(struct target *target)
+/* What we open ourselves now comes after all that was opened before. */
+static bool proves(struct target *target)
 {
+    target->fanotify->proved = false;
     open_root(target);
     read_opens(target);
-    if (!target->fanotify->ended && !target->unwatched)
+    return target->fanotify->proved;
+}
+
+static bool ended(struct target *target)
+{
+    if (!proves(target) && !target->unwatched)
         incomplete(target, "fanotify did not see the open that we made at the end");
     return true;
 }
@@ -230,6 +236,18 @@ static bool ended(struct target *target)
 static bool follow(struct target *target, struct attachment *a)
 {
     program_is_gate(target->fanotify->programs, a->gate);
+    return true;
+}
+
+static void runs(struct target *target, pid_t pid, void *context)
+{
+    (void)context;
+    program_runs(target->fanotify->programs, pid);
+}
+
+static bool join_all(struct target *target)
+{
+    each_process(target, runs, NULL);
     return true;
 }
 
@@ -248,6 +266,6 @@ static void stop(struct target *target)
 }
 
 const struct source fanotify = {
-    .name = "fanotify", .kind = OPENS, .able = able, .start = start, .attach = follow, .polled = polled, .read = read_opens,
-    .mounted = mounted, .ended = ended, .stop = stop,
+    .name = "fanotify", .kind = OPENS, .able = able, .start = start, .attach = follow, .join = join_all,
+    .polled = polled, .read = read_opens, .mounted = mounted, .proves = proves, .ended = ended, .stop = stop,
 };

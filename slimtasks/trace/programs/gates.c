@@ -91,7 +91,7 @@ void seek_gates(struct target *target)
         pid_t pid = atoi(entry->d_name);
         struct attachment *a = target->attachments;
         if (pid <= 0 || !is_gate(pid) || !read_file(cgroup, sizeof cgroup, "/proc/%d/cgroup", pid)
-            || strncmp(cgroup, target->cgroup, strlen(target->cgroup)))
+            || !in_cgroup(target, cgroup))
             continue;
         while (a && a->gate && (a->gate != pid || has_ended(a->alive)))
             a = a->next;

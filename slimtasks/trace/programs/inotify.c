@@ -18,7 +18,7 @@
 
 struct inotify {
     int queue;
-    bool ending, ended;                              /* our own open, after the container's end, is made; came through */
+    bool proving, proved;                            /* an open of our own is made; came through */
     const char **directories;                        /* by watch descriptor, container's paths; "" for the root */
     int most;                                        /* of them */
     struct set names, made, seen;                    /* made: directories that were not there at the start */
@@ -156,9 +156,9 @@ static void happened(struct target *target, const struct inotify_event *event)
     snprintf(path, sizeof path, "%s%s%s", directory, named || !*directory ? "/" : "", named ? event->name : "");
     if (is_directory && (event->mask & (IN_CREATE | IN_MOVED_TO)) && !watch_below(target, path))
         incomplete(target, "a new directory cannot be watched: %s", strerror(errno));
-    if (event->mask & IN_OPEN && self->ending && !strcmp(path, "/"))
-        self->ended = true;
-    else if (event->mask & IN_OPEN)
+    bool ours = event->mask & IN_OPEN && self->proving && !strcmp(path, "/");
+    self->proved |= ours;
+    if (event->mask & IN_OPEN && (!ours || target->late))   /* while it runs, it may be anybody's */
         opened(target, path, is_directory);
 }
 
@@ -181,14 +181,23 @@ static void read_opens(struct target *target)
         incomplete(target, "opened files could not be read: %s", strerror(errno));
 }
 
-/* What we open ourselves now, and nobody else can any more, comes after all that the container did. */
-static bool ended(struct target *target)
+/* What we open ourselves now comes after all that was opened before. */
+static bool proves(struct target *target)
 {
+    struct inotify *self = target->inotify;
+
     read_opens(target);
-    target->inotify->ending = true;
+    self->proving = true;
+    self->proved = false;
     open_root(target);
     read_opens(target);
-    if (!target->inotify->ended && !target->unwatched)
+    self->proving = false;
+    return self->proved;
+}
+
+static bool ended(struct target *target)
+{
+    if (!proves(target) && !target->unwatched)
         incomplete(target, "inotify did not see the open that we made at the end");
     return true;
 }
@@ -212,5 +221,5 @@ static void stop(struct target *target)
 
 const struct source inotify = {
     .name = "inotify", .kind = OPENS, .able = able, .start = start, .polled = polled, .read = read_opens,
-    .mounted = mounted, .ended = ended, .stop = stop,
+    .mounted = mounted, .proves = proves, .ended = ended, .stop = stop,
 };

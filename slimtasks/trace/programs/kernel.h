@@ -97,6 +97,12 @@ struct task_struct {
     struct nsproxy *nsproxy;
 } FIELDS;
 
+/* What an iterator of tasks is given: bpf_iter.rst. */
+struct bpf_iter__task {
+    void *meta;
+    struct task_struct *task;
+};
+
 struct linux_binprm {
     const char *filename, *interp, *fdpath;
 } FIELDS;

@@ -52,6 +52,9 @@ const volatile __u32 creat_flags; /* what creat(2) stands for */
 
 struct counters counters;
 
+/* The slot of a container that runs already, and the thread whose root is its. */
+__u32 joined_slot, joined_first;
+
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, TASKS);
@@ -132,7 +135,7 @@ struct scratch {
 };
 
 /* One for each kind of program, since they can interrupt each other. */
-enum { SCRATCH_EXIT, SCRATCH_EXEC, SCRATCHES };
+enum { SCRATCH_EXIT, SCRATCH_EXEC, SCRATCH_JOIN, SCRATCHES };
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, SCRATCHES);
@@ -609,7 +612,7 @@ static __always_inline void tell_call(struct scratch *s, struct slot *slot)
         tell_path(s, slot, 1, flags, 0);
 }
 
-/* The gate's first call with a path shows where its container's root is. */
+/* A task of the container shows where its root is: the gate by its first call with a path. */
 static __always_inline void know_root(struct scratch *scratch, struct slot *slot, __u32 number, struct task_struct *task)
 {
     struct fs_struct *fs = task->fs;
@@ -745,6 +748,32 @@ int BPF_PROG(executed, struct task_struct *task, int old_tid, struct linux_binpr
         bpf_map_delete_elem(&tasks, &before);
     if (bpf_map_update_elem(&tasks, &tid, &who, BPF_ANY))
         COUNT(untracked);
+    return 0;
+}
+
+/* Each task of the machine once, when the other half asks for it: those of a container that runs already. Of what is
+ * followed without having been seen to start, here is what it runs and where it stands. */
+SEC("?iter/task")
+int joined(struct bpf_iter__task *context)
+{
+    struct task_struct *task = context->task;
+    __u32 which = SCRATCH_JOIN, number = joined_slot;
+    struct scratch *scratch = bpf_map_lookup_elem(&scratches, &which);
+
+    if (!task || !scratch)
+        return 0;
+    struct fs_struct *fs = task->fs;
+    __u32 tid = (__u32)task->pid;
+    if (!fs || !task->mm)
+        return 0;
+    struct slot *slot = bpf_map_lookup_elem(&slots, &number);
+    if (slot && tid == joined_first && !slot->root_mount)
+        know_root(scratch, slot, number, task);
+    struct task *who = bpf_map_lookup_elem(&tasks, &tid);
+    if (!slot || !who || who->slot != number || who->program != PROGRAM_RUNNING)
+        return 0;
+    note_standing(fs);
+    who->program = program_of(scratch, who, slot, task);
     return 0;
 }
 

@@ -10,7 +10,8 @@
 #define PATH_BYTES 4096  /* PATH_MAX, the ending NUL included */
 #define DEPTH 64         /* directories between a file and the root */
 
-enum { PROGRAM_GATE, PROGRAM_ENGINE, PROGRAM_OTHER, PROGRAM_FIRST }; /* numbers of programs; the rest as they come */
+/* Numbers of programs; the rest as they come. RUNNING: one that ran before it was followed, until it is looked at. */
+enum { PROGRAM_GATE, PROGRAM_ENGINE, PROGRAM_OTHER, PROGRAM_RUNNING, PROGRAM_FIRST };
 
 /* What a call does with a path. */
 enum how { HOW_NONE, HOW_OPEN, HOW_EXEC, HOW_LIST, HOW_MAP, HOW_STAT, HOW_ACCESS, HOW_READLINK, HOW_WRITE, HOW_CREATE,

@@ -37,7 +37,15 @@ static bool is_elsewhere(const struct target *target, char *text)
 {
     text[strcspn(text, "\n")] = 0;
     const char *path = strrchr(text, ':');
-    return strncmp(text, target->cgroup, strlen(target->cgroup)) && path && strcmp(path, ":/");
+    return !in_cgroup(target, text) && path && strcmp(path, ":/");
+}
+
+/* Whether the process, which executes a file of the container's, is in another control group: without a gate that is
+ * all that tells whether it is the container's, as it may be runc still. */
+static bool executes_elsewhere(const struct target *target, pid_t pid)
+{
+    char text[4096];
+    return read_file(text, sizeof text, "/proc/%d/cgroup", pid) && is_elsewhere(target, text);
 }
 
 /* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's command,
@@ -77,6 +85,15 @@ static struct process *known(struct programs *programs, pid_t pid)
 void program_is_gate(struct programs *programs, pid_t pid)
 {
     programs->processes[(unsigned)pid % MOST] = (struct process){pid, GATE, "", false};
+}
+
+/* The process is the container's, and ran before it was watched. */
+void program_runs(struct programs *programs, pid_t pid)
+{
+    char path[4096];
+    size_t length = read_link(path, sizeof path, "/proc/%d/exe", pid);
+
+    programs->processes[(unsigned)pid % MOST] = (struct process){pid, set_keep(&programs->names, path, length), "", false};
 }
 
 /* A child runs its parent's program until it executes another. What it runs now says which parent it is that we
@@ -131,11 +148,11 @@ static void check_followed(struct target *target, pid_t pid)
 }
 
 /* Whether the process is not the container's. One that is gets known by this. */
-bool is_foreign(struct target *target, struct programs *programs, pid_t pid)
+bool is_foreign(struct target *target, struct programs *programs, pid_t pid, bool executed)
 {
     if (known(programs, pid))
         return false;
-    if (is_from_outside(target, pid))
+    if (executed && target->late ? executes_elsewhere(target, pid) : is_from_outside(target, pid))
         return true;
     check_followed(target, pid);
     programs->processes[(unsigned)pid % MOST] = (struct process){pid, inherited(target, programs, pid), "", false};

@@ -3,6 +3,8 @@
  * Standard input has lines:
  *   backend NAME       once, before all others: which sources to use (backend.c); answered by a frame B
  *   trace ID PID STEP  the container whose first process PID waits in its gate; what it does counts for that step
+ *   join ID PID        the container of process PID, which runs already: see running.c
+ *   stop ID            it goes on, and nothing of it is told any more: D is next
  *   step ID STEP       it counts for this one from when the container is QUIET_MS quiet, or BUSY_MS after the command
  * Standard output is a stream of frames: type (1 byte), 0, ID (2 bytes), length (4 bytes), and that many bytes,
  * fields separated by NUL:
@@ -11,10 +13,11 @@
  *   S  a line of strace: STEP LINE
  *   M  a part of the root that was mounted at another place: POINT SOURCE, where the files below POINT really are
  *   N  the step that was begun
- *   R  the host's number of a process that was let go by its gate: from now on it runs
+ *   R  the host's number of a process that was let go by its gate: from now on it runs; or that was joined: from now
+ *      on all is seen
  *   K  the host's number of a process that ended in its gate, killed perhaps with its container: nothing of it ran
  *   E  why the trace of that container is not complete
- *   D  the container is gone and all that it did was reported: "NAME=VALUE ...", counters
+ *   D  the container is gone, or stopped, and all that it did was reported: "NAME=VALUE ...", counters
  * Ends when standard input does, so nothing is left when whoever started it dies.
  */
 #include <errno.h>
@@ -31,7 +34,7 @@
 
 struct target *targets;
 
-static void start(unsigned id, pid_t pid, unsigned step)
+static struct target *start(unsigned id, pid_t pid, unsigned step)
 {
     struct target *new = calloc(1, sizeof *new);
     char path[64];
@@ -55,7 +58,7 @@ static void start(unsigned id, pid_t pid, unsigned step)
         if (source && source->start && !source->start(new))
             new->unwatched = errno;
     }
-    attach(new, 0);
+    return new;
 }
 
 static void read_sources(struct target *target)
@@ -65,13 +68,18 @@ static void read_sources(struct target *target)
             target->sources[i]->read(target);
 }
 
-static void ask_step(unsigned id, unsigned step)
+static struct target *known(unsigned id)
 {
-    for (struct target *t = targets; t; t = t->next)
-        if (t->id == id) {
-            t->next_step = step;
-            t->asked = now();
-        }
+    struct target *target = targets;
+    while (target && target->id != id)
+        target = target->next;
+    return target;
+}
+
+static void ask_step(struct target *target, unsigned step)
+{
+    target->next_step = step;
+    target->asked = now();
 }
 
 static void begin_step(struct target *target)
@@ -96,10 +104,18 @@ static void obey(const char *line)
     char word[32];
 
     if (sscanf(line, "trace %u %d %u", &id, &pid, &step) == 3)
-        start(id, pid, step);
-    else if (sscanf(line, "step %u %u", &id, &step) == 2)
-        ask_step(id, step);
-    else if (sscanf(line, "backend %31s", word) != 1 || !choose(word)) {
+        attach(start(id, pid, step), 0);
+    else if (sscanf(line, "join %u %d", &id, &pid) == 2) {
+        struct target *target = start(id, pid, 0);
+        target->late = true;
+        join(target);
+    } else if (sscanf(line, "step %u %u", &id, &step) == 2) {
+        if (known(id))                               /* else it is gone by now */
+            ask_step(known(id), step);
+    } else if (sscanf(line, "stop %u", &id) == 1) {
+        if (known(id))
+            known(id)->stopped = true;
+    } else if (sscanf(line, "backend %31s", word) != 1 || !choose(word)) {
         fprintf(stderr, "not understood: %s\n", line);
         exit(2);
     }
@@ -217,6 +233,7 @@ static void serve(struct target *target, bool mounted)
     target->gone |= has_ended(target->alive);
     if (mounted && !target->gone)
         mounts_changed(target);
+    target->gone |= target->stopped;
     read_sources(target);
     for (struct attachment *a = target->attachments; a && !target->gone; a = a->next)
         advance(target, a);

@@ -33,10 +33,12 @@ struct source {
     bool (*able)(char *why, size_t size);            /* whether it can work here, else why not */
     bool (*start)(struct target *);                  /* begins to watch; false with errno where it cannot */
     bool (*attach)(struct target *, struct attachment *);   /* begins to follow a process that waits in its gate */
+    bool (*join)(struct target *);                   /* begins to follow all that runs already; false with errno */
     void (*step)(struct target *, unsigned);         /* what happens from now on counts for another step */
     size_t (*polled)(const struct target *, struct pollfd *, size_t);   /* what to wait for; returns how many */
     void (*mounted)(struct target *);                /* something was mounted or unmounted */
     void (*read)(struct target *);                   /* reports all that was queued when it was called */
+    bool (*proves)(struct target *);                 /* whether it sees a lookup that we make now */
     bool (*ended)(struct target *);                  /* after the container: whether the last of it was read and proved */
     void (*stop)(struct target *);                   /* frees what it keeps of the target and its attachments */
 };
@@ -51,6 +53,8 @@ struct target {
     size_t at;                                       /* where its mountinfo is in what is polled; 0: nowhere */
     int root;                                        /* its root directory: there as long as we hold it */
     int unwatched;                                   /* errno that says why it is not watched; 0: it is */
+    bool late;                                       /* it ran already: there is no gate in it */
+    bool stopped;                                    /* it goes on, and is not watched any more */
     bool gone;
     bool whole;                                      /* the root's file system is marked, not only its mounts */
     bool unshared;                                   /* a process has a mount namespace of its own; strace.py sees that itself */
@@ -101,6 +105,12 @@ void advance(struct target *target, struct attachment *attachment);
 void marked(struct target *target, struct attachment *attachment, const struct source *source);
 bool is_gate(pid_t pid);
 
+/* running.c: containers that run already */
+bool in_cgroup(const struct target *target, const char *line);
+void each_process(struct target *target, void (*act)(struct target *, pid_t, void *), void *context);
+void each_thread(struct target *target, pid_t pid, void (*act)(struct target *, pid_t, void *), void *context);
+void join(struct target *target);
+
 /* fanotify.c: who opened what */
 bool mark_mount(struct target *target, const char *point);
 
@@ -112,7 +122,8 @@ void mounts_free(struct target *target);
 /* programs.c: which program a process runs, told by what it executed */
 struct programs *programs_new(void);
 void program_is_gate(struct programs *programs, pid_t pid);
-bool is_foreign(struct target *target, struct programs *programs, pid_t pid);
+void program_runs(struct programs *programs, pid_t pid);
+bool is_foreign(struct target *target, struct programs *programs, pid_t pid, bool executed);
 bool is_script(int file);
 const char *program_of(struct programs *programs, pid_t pid);
 const char *program_executed(struct programs *programs, pid_t pid, int file, const char *path);
