@@ -116,6 +116,14 @@ def test_a_source_without_lookups_keeps_every_symlink_to_what_is_kept() -> None:
     assert "/etc/localtime" not in kept(resolved + "\nstat /etc/passwd").split()
 
 
+def test_of_what_was_open_when_a_recording_began_every_symlink_stays() -> None:
+    recorded = "read@a.jsonl:proc /usr/share/zoneinfo/Etc/UTC\nread@a.jsonl:ebpf /etc/passwd\nstat /etc/hosts"
+    links = {"/etc/localtime", "/var/log/nginx/access.log"}
+    assert links & set(kept(recorded).split()) == {"/etc/localtime"}
+    alone = recorded.replace("ebpf", "fanotify")
+    assert links <= set(kept(alone).split())
+
+
 def test_what_add_writes_is_not_kept_too() -> None:
     assert kept("read /etc/passwd\nread /etc/nginx/nginx.conf", added=("/etc/nginx/nginx.conf",)) == "/etc/passwd"
 

@@ -12,7 +12,8 @@ from slimtasks.rootfs import is_engines, parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 
-RESOLVED_ONLY = frozenset({"fanotify", "inotify"})  # sources that give no path as it was asked
+LATE = "proc"  # the source that tells what was open when a recording began
+RESOLVED_ONLY = frozenset({"fanotify", "inotify", LATE})  # sources that give no path as it was asked
 WORDS = {
     "exec": "executed",
     "read": "opened",
@@ -61,20 +62,30 @@ def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:
 
 
 def keep_links_to_kept(accesses: Iterable[Access], kept: Kept) -> None:
-    """Where a trace has no source that tells paths as they were asked: keeps every symlink to something kept."""
+    """Where a trace has no source that tells paths as they were asked: keeps every symlink to something kept.
+
+    Where it has, and began late: every symlink to what was open by then.
+    """
+    accesses = tuple(accesses)
     traces: dict[str, set[str]] = defaultdict(set)  # sources by the file that they came with; '' is the own trace
     for source in {source for access in accesses for source in access.sources}:
         file, _, name = source.rpartition(":")
         traces[file].add(name)
-    if traces and all(names - RESOLVED_ONLY for names in traces.values()):
+    late = {kept.tree.walk(access.path).resolved for access in accesses if _is_late(access)}
+    all_asked = bool(traces) and all(names - RESOLVED_ONLY for names in traces.values())
+    if all_asked and not late:
         return
     for entry in kept.tree:
         if entry.type == "link" and entry.path not in kept:
             walk = kept.tree.walk(entry.path)
             # Opens of devices are not seen by these sources, so a log that is a link to /dev/stdout always stays.
-            if walk.resolved in kept or is_engines(walk.resolved):
+            if walk.resolved in late or (not all_asked and (walk.resolved in kept or is_engines(walk.resolved))):
                 for link in walk.passed:
                     kept.keep(link, Reason("needed", f"symlink to {walk.resolved}", walk.resolved))
+
+
+def _is_late(access: Access) -> bool:
+    return any(source.rpartition(":")[2] == LATE for source in access.sources)
 
 
 def refuse_languages(image: FatImage, errors: list[str]) -> None:

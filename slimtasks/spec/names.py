@@ -39,6 +39,7 @@ _RUN_WORDS = frozenset(
         "removed",
         "diff",
         "lock",
+        "record",
         "relayer",
         "repair",
         "update",
