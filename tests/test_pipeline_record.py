@@ -116,6 +116,8 @@ def test_what_staging_uses_is_kept(repo: Repo, engine: Engine) -> None:
     result = repo.run("web")
     assert result.status == 0 and "(traced before); traces/staging.jsonl adds " in result.output, result.output
     assert repo.result("web")["config_digest"] != slim["config_digest"]
+    (also,) = lines(repo.path("build/web/trace.jsonl"))[0]["also"]
+    assert (also["attached"], also["fat"]) == (header["attached"], header["fat"])
     with engine.container(ContainerConfig(repo.result("web")["id"], entrypoint=("id", "-u"), command=())) as kept:
         kept.start()
         assert (kept.wait(60), kept.logs()) == (0, b"0\n")

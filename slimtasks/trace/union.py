@@ -15,7 +15,7 @@ from slimtasks.trace.file import Trace
 from slimtasks.trace.summary import reached
 
 R = TypeVar("R", Access, Program)
-_TOLD = ("architecture", "backend", "complete", "fat", "kernel")  # of another trace's header
+_TOLD = ("architecture", "attached", "backend", "complete", "fat", "kernel")  # of another trace's header
 
 
 def together(own: Trace, others: Iterable[tuple[str, Trace]], tree: Tree) -> Trace:
