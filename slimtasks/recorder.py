@@ -84,8 +84,8 @@ def _recorded(
         if not target.released:
             raise SlimError(f"{running.name} is not there, or has ended", "`docker top` tells numbers of processes")
         began = time.monotonic()
-        say(f"recording {running.name} ({sidecar.backend.opens}, {sidecar.backend.lookups}); Ctrl-C ends it")
         try:
+            say(f"recording {running.name} ({sidecar.backend.opens}, {sidecar.backend.lookups}); Ctrl-C ends it")
             sidecar.wait(target, seconds)
         except interrupt.Interrupted:
             interrupt.forget()
