@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from slimtasks.trace.file import Trace
 
 _NAMED = 3  # steps or programs in one sentence
 _MISSED = "asked for in vain"
+_STEP = re.compile(r"(?:(?P<of>.+?): )??(?:start|(?P<number>\d+) (?P<words>.*))", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def _met(access: Access, tree: Tree) -> Iterable[str]:
 
 
 def _step(step: str) -> str:
-    number, _, words = step.partition(" ")
-    if step == "start":
-        return "at the start"
-    return f"in step {number} ({words})" if number.isdecimal() else f"in {step}"
+    """'at the start', 'in step 2 of worker (exec x)': in front of a step stands its scenario, or its file."""
+    told = _STEP.fullmatch(step)
+    if not told:
+        return f"in {step}"
+    of = f" of {told['of']}" if told["of"] else ""
+    return f"in step {told['number']}{of} ({told['words']})" if told["number"] else f"at the start{of}"
 
 
 def _several(names: Sequence[str]) -> str:
