@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-_PLACES = frozenset({"where", "granularity_at", "file", "folder", "scenario"})
+_PLACES = frozenset({"where", "file", "folder", "scenario"})
 """Fields that tell where something was written: they change when a comment above it does, or a scenario's name."""
 
 

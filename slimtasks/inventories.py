@@ -17,7 +17,7 @@ from slimtasks.errors import Damaged
 from slimtasks.fingerprint import digest_of_code
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
-from slimtasks.packages import dpkg
+from slimtasks.packages import distributions, dpkg
 from slimtasks.records import Entry, Fat, ImagePath, Package, has_all_lines, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
 from slimtasks.workspace import ImageFiles, Workspace
@@ -31,9 +31,14 @@ def inventory_of(workspace: Workspace, engine: Engine, identity: str, say: Calla
     if not is_whole(known):
         say("reading the image's files")
         with engine.save(identity) as stream:
-            found = scan(stream, wanted=dpkg.captured, read_elf=read_elf, scratch=workspace.scratch_folder())
+            found = scan(stream, wanted=captured, read_elf=read_elf, scratch=workspace.scratch_folder())
         _keep(ImageFiles(workspace.scratch_folder() / known.folder.name), known, identity, found)
     return known
+
+
+def captured(path: str) -> bool:
+    """Whether later stages need the file's content."""
+    return dpkg.captured(path) or distributions.captured(path)
 
 
 def stored(workspace: Workspace, identity: str) -> ImageFiles:

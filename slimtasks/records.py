@@ -137,7 +137,7 @@ class Program:
 class Reason:
     """Why a path stays: a word of the design's table, and by whom."""
 
-    kind: str  # traced | asked | needed | own | kept | metadata
+    kind: str  # traced | asked | needed | own | kept | package | metadata
     detail: str = ""
     by: ImagePath = ImagePath("")  # the path of the fat image for whose sake it is, if it is for one that stays
 

@@ -44,8 +44,6 @@ def _of_scenario(job: Job) -> tuple[Trace, bool]:
     stored = job.workspace.trace_store / f"{key}.jsonl"
     known = stored.exists() and has_all_lines(stored)
     if not known:
-        if not job.image.workload:
-            job.say(within(job.image.scenario, "NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED"))
         try:
             write_trace(stored, _traced(job, fat, {"inputs": inputs, "key": key}))
         except IncompleteTrace as error:

@@ -1,7 +1,6 @@
 import pytest
 
-from slimtasks.packages.languages import tree_of, used_trees
-from slimtasks.records import ImagePath
+from slimtasks.packages.languages import tree_of
 
 
 @pytest.mark.parametrize(
@@ -23,11 +22,3 @@ from slimtasks.records import ImagePath
 )
 def test_tree_of(path: str, tree: str) -> None:
     assert " ".join(tree_of(path) or ()) == tree
-
-
-def test_used_trees_are_named_once_with_a_file() -> None:
-    paths = ["/usr/lib/python3.11/re.py", "/usr/lib/python3.11/ast.py", "/usr/bin/python3.11", "/a/node_modules/b/c"]
-    assert [f"{tree.root} {tree.used}" for tree in used_trees(map(ImagePath, paths))] == [
-        "/a/node_modules /a/node_modules/b/c",
-        "/usr/lib/python3.11 /usr/lib/python3.11/ast.py",
-    ]

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from small_trees import accesses, dump, entries, files, rule
 
-from slimtasks.errors import SlimError
 from slimtasks.records import ImagePath, Package, Selected
 from slimtasks.selection import Inputs, select
 
@@ -229,30 +228,6 @@ def test_data_that_nothing_used_is_told() -> None:
         "not kept, as nothing used them: 1 CA certificates (/etc/ssl/certs), 1 time zones (/usr/share/zoneinfo); "
         'a rule like keep: ["/etc/ssl/certs/**"] keeps them',
     )
-
-
-PYTHON = "/usr/bin/python3\n/usr/lib/python3.11/os.py\n/usr/bin/nginx\n"
-
-
-@pytest.mark.parametrize(
-    ("trace", "said"),
-    [
-        ("exec /usr/bin/python3\nread /usr/lib/python3.11/os.py", "/usr/lib/python3.11 (Python"),
-        ("", "the traced run used no file"),
-        ("exec /usr/bin/nginx\nstat /usr/lib/python3.11/os.py", ""),
-    ],
-)
-def test_granularity_auto_is_refused_where_it_would_mean_packages(trace: str, said: str) -> None:
-    inputs = Inputs(entries(PYTHON), accesses(trace), granularity_at="image.yaml:7:1")
-    if not said:
-        assert select(inputs).selected
-        return
-    with pytest.raises(SlimError) as refused:
-        select(inputs)
-    assert refused.value.what.startswith("image.yaml:7:1: granularity: the trace")
-    assert said in refused.value.what
-    assert "say `granularity: file`" in refused.value.what
-    assert select(Inputs(entries(PYTHON), accesses(trace), granularity="file")).selected
 
 
 def test_the_whole_image_where_it_was_made_to_be_shipped() -> None:

@@ -29,7 +29,7 @@ def one(root: Path, text: str, files: Files | None = None, **environ: str) -> Im
     return loaded(root, {"images/app/image.yaml": text, **(files or {})}, **environ).image("app")
 
 
-MINIMAL = "from: {image: debian:12}\ngranularity: file\n"
+MINIMAL = "from: {image: debian:12}\n"
 
 
 def test_minimal(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_variables_take_the_type_that_is_needed(tmp_path: Path) -> None:
 
 def test_a_variable_that_is_not_set_is_noted(tmp_path: Path) -> None:
     repo = loaded(tmp_path, {"images/app/image.yaml": MINIMAL + "run: {user: '${WHO}'}\n"})
-    assert repo.notes == ("images/app/image.yaml:3:13: run.user: the variable WHO is not set, so it is empty here",)
+    assert repo.notes == ("images/app/image.yaml:2:13: run.user: the variable WHO is not set, so it is empty here",)
 
 
 DEFAULTS = """
@@ -226,20 +226,6 @@ def test_defaults_of_the_repo(tmp_path: Path) -> None:
 def test_how_many_layers_images_may_share(tmp_path: Path, text: str, shared: int) -> None:
     repo = loaded(tmp_path, {"pyproject.toml": f"[tool.slimtasks]\n{text}", "images/a/image.yaml": MINIMAL})
     assert repo.shared_layers == shared
-
-
-def test_what_needs_no_workload(tmp_path: Path) -> None:
-    for text in ("kind: base\n", "kind: build\n", "granularity: file\n", "workload: [http: {}]\n"):
-        assert one(tmp_path, f"from: {{image: debian:12}}\n{text}").workload == () or "http" in text
-    assert one(tmp_path, "from: {image: debian:12, stdout: [cat, /x.tar]}\n").granularity == "auto"
-
-
-@pytest.mark.parametrize(
-    ("text", "place"), [("granularity: auto\n", "2:1"), ("", "1:1"), ("keep: []\ngranularity: file\n", "3:1")]
-)
-def test_where_the_granularity_is_said(tmp_path: Path, text: str, place: str) -> None:
-    image = one(tmp_path, "from: {image: debian:12}\n" + text + "workload: [http: {}]\n")
-    assert image.granularity_at == f"images/app/image.yaml:{place}"
 
 
 def test_references(tmp_path: Path) -> None:

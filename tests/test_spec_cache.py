@@ -13,7 +13,7 @@ import pytest
 from slimtasks.errors import SpecError
 from slimtasks.spec import cached, loading
 
-SPEC = "granularity: file\nfrom: {dockerfile: Dockerfile}\ntag: 'app:${V:-1}'\nadd: [{source: file, target: /x}]\n"
+SPEC = "from: {dockerfile: Dockerfile}\ntag: 'app:${V:-1}'\nadd: [{source: file, target: /x}]\n"
 OLD = 1_600_000_000
 
 

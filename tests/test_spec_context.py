@@ -20,7 +20,7 @@ def image(root: Path, files: str, spec: str = "from: {dockerfile: Dockerfile}\n"
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (folder / "image.yaml").write_text(f"granularity: file\n{spec}")
+    (folder / "image.yaml").write_text(spec)
     for name, text in texts.items():
         (folder / name).write_text(text)
     return load(root, {}).image("app")

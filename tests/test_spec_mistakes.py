@@ -11,12 +11,11 @@ from slimtasks.errors import SpecError
 from slimtasks.spec import load
 
 FROM = "from: {image: debian:12}\n"
-NO_WORKLOAD_NEEDED = '[tool.slimtasks]\ngranularity = "file"\n'
 
 
 def lines(root: Path, files: dict[str, str | bytes], **environ: str) -> list[str]:
-    """What is wrong; where the files bring no defaults, no image needs a workload."""
-    for name, text in {"pyproject.toml": NO_WORKLOAD_NEEDED, **files}.items():
+    """What is wrong."""
+    for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -99,7 +98,9 @@ MISTAKES = {
     "services: {db: {image: x}}": "2:1: services: not supported yet; leave it out",
     "limits: {size: 12MB}": "2:1: limits: not supported yet",
     "keep-presets: [timezones]": "2:1: keep-presets: not supported yet",
-    "granularity: package": "2:1: granularity: 'package' is not supported yet; allowed: auto, file",
+    "granularity: files": "2:14: granularity: found 'files'; allowed: auto, file, package",
+    "workload:": "2:10: workload: found nothing; allowed: a list of steps",
+    "workloads: [http: {}]": "2:1: workloads: unknown key; did you mean workload?",
     "trace: {also: prod.jsonl}": "2:15: trace.also: found 'prod.jsonl'; allowed: a list",
     "trace: {also: [prod.jsonl]}": "2:16: trace.also[1]: found 'prod.jsonl'; allowed: a mapping",
     "trace: {also: [{file: prod.jsonl}]}": "2:23: trace.also[1].file: images/app/prod.jsonl does not exist",
@@ -178,26 +179,6 @@ def test_compose_and_kubernetes_are_not_there_yet(tmp_path: Path) -> None:
     assert "images/app/image.yaml:1:8: from.compose: not supported yet; leave it out" in found
 
 
-OPEN = "1:1: workload: is missing, and granularity auto means whole packages then, which is not supported yet; needed: "
-WORKLOADS = {
-    "keep: []": OPEN,
-    "granularity: auto": OPEN,
-    "tag: my/app\nworkload: []": "3:1: workload: found an empty list, and granularity auto means whole packages then",
-    "workload:": "2:10: workload: found nothing; allowed: a list of steps",
-    "workloads: [http: {}]": "2:1: workloads: unknown key; did you mean workload?",
-    "granularity: package": "2:1: granularity: 'package' is not supported yet",
-    "granularity: files": "2:14: granularity: found 'files'; allowed: auto, file",
-}
-
-
-@pytest.mark.parametrize("text", WORKLOADS)
-def test_nothing_says_what_a_slim_image_must_do(tmp_path: Path, text: str) -> None:
-    found = lines(tmp_path, {"images/app/image.yaml": f"{FROM}{text}\n", "pyproject.toml": ""})
-    assert len(found) == 1, found
-    assert found[0].startswith(f"images/app/image.yaml:{WORKLOADS[text]}")
-    assert "which is not supported yet" not in found[0] or "or `granularity: file`, which keeps" in found[0]
-
-
 TOML = {
     "kind = 1": "2:8: kind: found 1 (a number); allowed: slim, base, build",
     "[run]\n  env = {}": "3:3: run.env: unknown key; did you mean environment?",
@@ -229,11 +210,9 @@ def test_all_mistakes_of_all_files_at_once(tmp_path: Path) -> None:
     assert [line.split(": ")[0] for line in lines(tmp_path, files)] == [
         "images/a/image.yaml:1:1",
         "images/a/image.yaml:1:7",
-        "images/b/image.yaml:1:1",
         "images/b/image.yaml:2:8",
         "images/b/image.yaml:3:12",
         "images/b/image.yaml:4:1",
-        "images/c/image.toml:1:1",
         "images/c/image.toml:1:1",
         "pyproject.toml:2:12",
     ]
@@ -321,7 +300,7 @@ def test_a_dockerfile_on_its_own_tag(tmp_path: Path) -> None:
 
 def test_defaults(tmp_path: Path) -> None:
     text = '[tool.slimtasks]\ndefault = ["ap"]\nlayers = {shared = 6}\nrun.env = {}\nservices = {}\nmetadata = 1\n'
-    found = lines(tmp_path, {"images/app/image.yaml": FROM + "granularity: file\n", "pyproject.toml": text})
+    found = lines(tmp_path, {"images/app/image.yaml": FROM, "pyproject.toml": text})
     assert [line.partition("; ")[0] for line in found] == [
         "pyproject.toml:2:12: default[1]: found 'ap'",
         "pyproject.toml:4:5: run.env: unknown key",

@@ -61,7 +61,7 @@ scenarios:
         ("", ["b", "a"]),
         ("run: {user: x}\nworkload: []\n", ["b", "a"]),
         ("workload: [http: {}]\n", ["", "b", "a"]),
-        ("checks: [http: {}]\nworkload: []\ngranularity: file\n", ["", "b", "a"]),
+        ("checks: [http: {}]\nworkload: []\n", ["", "b", "a"]),
     ],
 )
 def test_the_top_of_the_spec_is_one_where_it_has_steps(tmp_path: Path, top: str, names: list[str]) -> None:
@@ -210,14 +210,14 @@ MISTAKES = {
 @pytest.mark.parametrize("text", MISTAKES)
 def test_mistake(tmp_path: Path, text: str) -> None:
     with pytest.raises(SpecError) as error:
-        one(tmp_path, f"{text}\ngranularity: file\n" if "kind" not in text else f"{text}\n")
+        one(tmp_path, f"{text}\n")
     found = error.value.what.splitlines()
     assert len(found) == 1, found
     assert found[0].startswith(f"images/app/image.yaml:{MISTAKES[text]}"), found[0]
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:
-    text = "keeps: []\nscenarios: {a: {run: {tty: 1}, workload: [x: {}]}, b: {checks: 1}}\ngranularity: file\n"
+    text = "keeps: []\nscenarios: {a: {run: {tty: 1}, workload: [x: {}]}, b: {checks: 1}}\n"
     with pytest.raises(SpecError) as error:
         one(tmp_path, text)
     assert [line.split(": ")[1] for line in error.value.what.splitlines()] == [
@@ -225,17 +225,4 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         "scenarios.a.run.tty",
         "scenarios.a.workload[1].x",
         "scenarios.b.checks",
-    ]
-
-
-def test_one_without_a_workload_leaves_open_what_it_has_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SpecError) as error:
-        one(
-            tmp_path,
-            "scenarios:\n  web: {workload: [http: {}]}\n  worker: {run: {command: x}}\n  idle: {workload: []}\n",
-        )
-    starts = [line.split(", and granularity auto")[0] for line in error.value.what.splitlines()]
-    assert starts == [
-        "images/app/image.yaml:4:3: scenarios.worker.workload: is missing",
-        "images/app/image.yaml:5:10: scenarios.idle.workload: found an empty list",
     ]

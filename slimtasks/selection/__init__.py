@@ -3,5 +3,6 @@
 from slimtasks.selection.inputs import Inputs, Selection
 from slimtasks.selection.lookups import Missing, missing
 from slimtasks.selection.recipe import select
+from slimtasks.selection.whole import whole_packages
 
-__all__ = ["Inputs", "Missing", "Selection", "missing", "select"]
+__all__ = ["Inputs", "Missing", "Selection", "missing", "select", "whole_packages"]

@@ -142,7 +142,7 @@ class Closure:
         words = entry.script.split()
         if not words or not words[0].startswith("/"):
             return
-        if entry.path not in self.image.executed and self.kept.kinds(entry.path) <= {"traced", "asked"}:
+        if entry.path not in self.image.executed and not self._may_be_run(entry):
             return
         reason = Reason("needed", f"#! of {entry.path}", entry.path)
         self.kept.follow(words[0], reason)
@@ -154,6 +154,11 @@ class Closure:
                 walk = self.kept.follow(place, reason)
                 if walk.final is not None and walk.final.type == "file":
                     break
+
+    def _may_be_run(self, entry: Entry) -> bool:
+        """Not what was only read, and of a package that stays whole only its commands."""
+        kinds = self.kept.kinds(entry.path) - {"traced", "asked"}
+        return bool(kinds - {"package"}) or (bool(kinds) and parent(entry.path) in self.image.command_directories)
 
 
 def _env_command(words: list[str]) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from slimtasks.ldso import Search
+from slimtasks.packages.distributions import Distributions
 from slimtasks.packages.dpkg import named_directories
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, normalise
@@ -82,15 +83,35 @@ class FatImage:
         return frozenset(self.tree.walk(path).resolved for path in executed)
 
     @cached_property
+    def opened(self) -> frozenset[ImagePath]:
+        """The files that the run opened or executed; a directory that was listed tells of nothing in it."""
+        paths = {access.path for access in self.inputs.accesses if access.how in ("exec", "read", "map")}
+        finals = (self.tree.walk(path).final for path in paths)
+        return frozenset(final.path for final in finals if final is not None and final.type == "file")
+
+    @cached_property
+    def distributions(self) -> Distributions:
+        """The packages of languages."""
+        return Distributions.of(self.tree, self.inputs.captured)
+
+    @cached_property
     def named_directories(self) -> frozenset[ImagePath]:
         """The directories that the distribution's packages know of."""
         return named_directories(self.inputs.packages, self.tree)
 
     def command_places(self, name: str) -> tuple[ImagePath, ...]:
         """Where PATH would find the command, in order."""
+        return tuple(normalise(f"{directory}/{name}") for directory in self._path)
+
+    @cached_property
+    def command_directories(self) -> frozenset[ImagePath]:
+        """The directories of PATH, symlinks resolved."""
+        return frozenset(self.tree.walk(directory).resolved for directory in self._path)
+
+    @property
+    def _path(self) -> list[str]:
         paths = (environment.get("PATH") or DEFAULT_PATH for environment in self.environments)
-        directories = dict.fromkeys(directory for path in paths for directory in path.split(":"))
-        return tuple(normalise(f"{directory}/{name}") for directory in directories if directory)
+        return [directory for directory in dict.fromkeys(":".join(paths).split(":")) if directory]
 
     @cached_property
     def users(self) -> tuple[str, ...]:
@@ -122,4 +143,9 @@ class FatImage:
         return (line.split(":") for line in text.split("\n"))
 
     def is_unowned(self, entry: Entry) -> bool:
-        return not entry.package and entry.type != "dir"
+        return not entry.package and entry.type != "dir" and not self.is_distributed(entry.path)
+
+    def is_distributed(self, path: ImagePath) -> bool:
+        """Whether a package of a language owns it that did not come from a folder of the user's."""
+        owner = self.distributions.owners.get(path)
+        return owner is not None and not owner.local

@@ -19,14 +19,14 @@ class Inputs:
     packages: Sequence[Package] = ()
     config: Mapping[str, Any] = field(default_factory=dict)  # the image config, as of Fat.config
     layers: Sequence[Layer] = ()
-    captured: Mapping[ImagePath, bytes] = field(default_factory=dict)  # what dpkg.captured asks for
+    captured: Mapping[ImagePath, bytes] = field(default_factory=dict)  # what inventories.captured asks for
     keep: Sequence[Rule] = ()
     keep_packages: Sequence[Rule] = ()
     drop: Sequence[Rule] = ()
     own: Sequence[Rule] = ()
     unowned: str = "own"  # own | traced | all
-    granularity: str = "auto"  # auto | file
-    granularity_at: str = ""  # its place in the spec
+    granularity: str = "auto"  # auto | file | package
+    unseen: str = ""  # why the trace does not tell all that the image has to do; empty where it does
     metadata: str = "keep"  # keep | none
     base: Sequence[Entry] = ()  # the tree of final.base
     added: Sequence[str] = ()  # every path that `add` writes
@@ -45,3 +45,5 @@ class Selection:
 
     selected: tuple[Selected, ...]
     notes: tuple[str, ...]
+    whole: int = 0  # packages that stay whole as something of them was used
+    beyond: int = 0  # bytes that stay only for that: what `granularity: file` would save

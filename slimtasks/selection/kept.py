@@ -8,7 +8,7 @@ from slimtasks.records import Entry, ImagePath, Reason
 from slimtasks.rootfs import Tree, Walk, is_engines, parents
 from slimtasks.spec import Rule
 
-ORDER = {kind: at for at, kind in enumerate(("traced", "asked", "needed", "own", "kept", "metadata"))}
+ORDER = {kind: at for at, kind in enumerate(("traced", "asked", "needed", "own", "kept", "package", "metadata"))}
 MOST_OF_A_KIND = 4  # reasons; libc is needed by hundreds
 
 

@@ -55,6 +55,12 @@ def keep_own(image: FatImage, history: History, kept: Kept, notes: list[str]) ->
             if reason is not None:
                 kept.follow(entry.path, reason)
                 kept.keep(entry.path, reason)
+    for distribution in image.distributions.all:
+        if distribution.local:
+            reason = Reason("own", f"{distribution.name}, installed from {distribution.local}")
+            for path in distribution.paths:
+                kept.follow(path, reason)
+                kept.keep(path, reason)
 
 
 def _anything_unowned(image: FatImage) -> Claim:
@@ -73,7 +79,7 @@ def _by_history(image: FatImage, history: History) -> Claim:
 
     def claim(entry: Entry) -> Reason | None:
         if entry.layer in copied:
-            return copied[entry.layer]
+            return None if image.is_distributed(entry.path) else copied[entry.layer]
         if not image.is_unowned(entry) or tree_of(entry.path) is not None:
             return None
         directory = parent(entry.path)

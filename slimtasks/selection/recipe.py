@@ -17,7 +17,8 @@ from slimtasks.selection.metadata import keep_metadata
 from slimtasks.selection.notes import unused_data
 from slimtasks.selection.own import keep_own
 from slimtasks.selection.rules import dropped_by, keep_matched, keep_packages, matched
-from slimtasks.selection.used import keep_links_to_kept, keep_used, refuse_languages
+from slimtasks.selection.used import keep_links_to_kept, keep_used
+from slimtasks.selection.whole import beyond, granularity_of, keep_whole
 
 
 def select(inputs: Inputs) -> Selection:
@@ -25,7 +26,6 @@ def select(inputs: Inputs) -> Selection:
     image = FatImage(inputs)
     errors: list[str] = []
     notes: list[str] = []
-    refuse_languages(image, errors)
     dropped = dropped_by(matched("drop", inputs.drop, image, errors), image.tree)
     kept = Kept(image.tree, dropped, image.added)
     history = read_history(inputs.layers, image.tree)
@@ -39,6 +39,9 @@ def select(inputs: Inputs) -> Selection:
     keep_matched("keep", "kept", matched("keep", inputs.keep, image, errors), kept, notes)
     keep_packages(inputs.keep_packages, image, kept, errors)
     closure = Closure(image, kept, errors)
+    _keep_needed(closure, image, kept)
+    by_file = frozenset(kept)
+    whole = 0 if inputs.whole else keep_whole(image, kept, granularity_of(inputs.granularity, inputs.unseen))
     _keep_needed(closure, image, kept)
     written = _keep_rest(image, kept) if not inputs.whole else {}
     keep_directories(image, history, kept)
@@ -54,7 +57,7 @@ def select(inputs: Inputs) -> Selection:
         selected = merged.selected
     if errors:
         raise SlimError("\n".join(errors), "correct the spec, then run the same command again")
-    return Selection(selected, tuple(notes))
+    return Selection(selected, tuple(notes), whole, beyond(selected, by_file, image))
 
 
 def _keep_all(kept: Kept) -> None:

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 
-from slimtasks.packages.languages import used_trees
 from slimtasks.records import LOOKS, WRITES, Access, ImagePath, Reason
 from slimtasks.rootfs import is_engines, parent
-from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 
 LATE = "proc"  # the source that tells what was open when a recording began
@@ -28,7 +26,6 @@ WORDS = {
     "remove": "removed",
     "bind": "made",
 }
-_NOT_YET = "which is not supported yet"
 
 
 def keep_used(accesses: Iterable[Access], kept: Kept) -> None:
@@ -86,29 +83,3 @@ def keep_links_to_kept(accesses: Iterable[Access], kept: Kept) -> None:
 
 def _is_late(access: Access) -> bool:
     return any(source.rpartition(":")[2] == LATE for source in access.sources)
-
-
-def refuse_languages(image: FatImage, errors: list[str]) -> None:
-    """`granularity: auto` keeps whole packages of languages, and all where nothing ran: neither is built yet."""
-    if image.inputs.granularity != "auto" or image.inputs.whole:
-        return
-    trees = used_trees(_opened(image))
-    if image.inputs.accesses and not trees:
-        return
-    key = f"{image.inputs.granularity_at}: granularity" if image.inputs.granularity_at else "granularity"
-    how_on = "say `granularity: file` to keep only the files that the trace and the rules name"
-    if not image.inputs.accesses:
-        errors.append(f"{key}: the traced run used no file, and auto means whole packages then, {_NOT_YET}; {how_on}")
-        return
-    lines = "".join(f"\n  {tree.root} ({tree.language}; the run used {tree.used})" for tree in trees)
-    errors.append(
-        f"{key}: the trace used packages of a language, which auto keeps whole, {_NOT_YET}; "
-        f"{how_on}, and `keep:` lines for what is loaded later:{lines}"
-    )
-
-
-def _opened(image: FatImage) -> set[ImagePath]:
-    """The files of the fat image that the run opened or executed; a directory only by what was opened in it."""
-    paths = {access.path for access in image.inputs.accesses if access.how in ("exec", "read", "list")}
-    finals = (image.tree.walk(path).final for path in paths)
-    return {final.path for final in finals if final is not None}

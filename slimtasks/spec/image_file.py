@@ -13,7 +13,7 @@ from slimtasks.spec.image_tree import image_of
 from slimtasks.spec.model import Image
 from slimtasks.spec.names import is_tag, name_problem, tagged
 from slimtasks.spec.reading import Reading
-from slimtasks.spec.rules import check_together, check_workload, with_source
+from slimtasks.spec.rules import check_together, with_source
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
 from slimtasks.spec.support import kind_of, without_unfit, without_unsupported
@@ -48,8 +48,7 @@ def read_image(reading: Reading, folder: Path, defaults: Defaults) -> Draft | No
     image = image_of(reading, tree)
     if image is None:
         return None
-    at = str(place_of(tree, ("granularity",), of_key=True))
-    image = replace(image, name=folder.name, file=path, folder=folder, granularity_at=at)
+    image = replace(image, name=folder.name, file=path, folder=folder)
     draft = _with_dockerfile(reading, Draft(_with_tags(reading, image, tree), tree))
     return draft if len(reading.mistakes) == before else None
 
@@ -72,7 +71,6 @@ def _prepared(reading: Reading, written: Mapping, folder: Path, defaults: Defaul
     """The whole spec in its long form: defaults and variables filled in, and without what is refused."""
     tree = reading.filled(written)
     tree = defaults.under(tree, kind_of(tree))
-    check_workload(tree, reading.mistakes)
     tree = without_unfit(without_unsupported(tree, reading.mistakes), reading.mistakes)
     tree = _with_callers_args(reading, tree)
     tree = Longhand(tree, reading.mistakes).expand()

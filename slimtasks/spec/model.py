@@ -1,7 +1,6 @@
 """What a valid spec says: frozen dataclasses that need neither pydantic nor yaml.
 
-`where` and `granularity_at` ('images/nginx/image.yaml:12:7') are part of neither equality nor repr: a moved line is
-no change.
+`where` ('images/nginx/image.yaml:12:7') is part of neither equality nor repr: a moved line is no change.
 """
 
 from __future__ import annotations
@@ -142,8 +141,7 @@ class Image:
     drop: tuple[Rule, ...] = ()
     own: tuple[Rule, ...] = ()
     unowned: Literal["own", "traced", "all"] = "own"
-    granularity: Literal["auto", "file"] = "auto"
-    granularity_at: str = field(default="", compare=False, repr=False)  # its place, or the spec's where it is not said
+    granularity: Literal["auto", "file", "package"] = "auto"
     trace: Trace = Trace()
     metadata: Literal["keep", "none"] = "keep"
     final: Final = Final()
@@ -157,7 +155,6 @@ class Image:
     scenario: str = ""  # of which `run`, `workload` and `checks` are, see `by_scenario`
     __pydantic_config__ = spelled(
         source="from",
-        granularity_at="@granularity_at",
         name="@name",
         file="@file",
         folder="@folder",

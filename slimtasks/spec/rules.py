@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Several
 
-from slimtasks.spec.scenario import ways
-from slimtasks.spec.suggest import meant
-from slimtasks.spec.support import kind_of
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, find, found, key_name, place_of
 
 _SOURCES = ("dockerfile", "image", "bootstrap")
@@ -30,35 +27,6 @@ def check_together(tree: Mapping, mistakes: list[Mistake]) -> None:
     if isinstance(only, Sequence) and not only.items:
         problem = "found an empty list; allowed: packages, or no key"
         mistakes.append(Mistake(only.place, "squash.only-packages", problem))
-
-
-def check_workload(tree: Mapping, mistakes: list[Mistake]) -> None:
-    """Adds a mistake where nothing says what a slim image must be able to do, and its granularity is left to that."""
-    granularity = tree.items.get("granularity")
-    left_open = granularity is None or (isinstance(granularity, Scalar) and granularity.value == "auto")
-    if kind_of(tree) != "slim" or not left_open or find(tree, ("from", "stdout")) is not None:
-        return
-    several = ways(tree)
-    own = any(isinstance(steps := tree.items.get(key), Sequence) and steps.items for key in ("workload", "checks"))
-    for way in several:
-        if way or own or len(several) == 1:
-            _check_steps(tree, way, mistakes)
-
-
-def _check_steps(tree: Mapping, way: Loc, mistakes: list[Mistake]) -> None:
-    node, loc = find(tree, way), (*way, "workload")
-    workload = find(tree, loc)
-    if not isinstance(node, Mapping):
-        return
-    if workload is None and any(meant(key, ("workload",)) for key in node.items):
-        return  # a misspelt key, which is a mistake of its own
-    if workload is None or (isinstance(workload, Sequence) and not workload.items):
-        what = "is missing" if workload is None else "found an empty list"
-        problem = (
-            f"{what}, and granularity auto means whole packages then, which is not supported yet; needed: a step, "
-            "as in `workload: [http: {port: 80}]`, or `granularity: file`, which keeps what the start alone uses"
-        )
-        mistakes.append(Mistake(place_of(tree, loc, of_key=True), key_name(loc), problem))
 
 
 def with_source(tree: Mapping) -> Mapping:

@@ -10,6 +10,7 @@ from slimtasks import costs
 from slimtasks.errors import Damaged
 from slimtasks.job import result_file
 from slimtasks.records import intact, read_header, read_json, write_json
+from slimtasks.selection import whole_packages
 from slimtasks.sizes import count
 from slimtasks.spec import Image, Repo
 from slimtasks.trace.file import notes
@@ -33,12 +34,13 @@ def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """The rows as text, columns aligned, and below what is missing in the traces; empty for none."""
+    """The rows as text, columns aligned; below it what traces lack and which packages stay whole. Empty for none."""
     if not found:
         return ""
     lines = [_HEADS, *(_cells(row) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
-    missing = [f"{row['image']}: {note}" for row in found for note in notes(row["trace"])]
+    told = ((row["image"], (*notes(row["trace"]), *whole_packages(row["packages"]))) for row in found)
+    missing = [f"{image}: {note}" for image, several in told for note in several]
     return "\n".join([*(_align(line, widths) for line in lines), *missing])
 
 
@@ -58,17 +60,19 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "verified": bool(made) and verify.get("image") == made.get("id"),
         "steps": verify.get("steps", 0),
         "seconds": costs.seconds(files),
-        "trace": _trace(files.trace),
+        "start": ", ".join(one["start"] for one in verify.get("results", ()) if one.get("start")),
+        "trace": _header(files.trace, ("backend", "complete", "incomplete", "unseen", "steps", "also")),
+        "packages": _header(files.selection, ("whole", "beyond", "unseen")),
     }
 
 
-def _trace(path: Path) -> dict[str, Any]:
-    """What the trace says of itself: sources, and whether it is complete; nothing where there is none."""
+def _header(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """What the file's header says of these; nothing where there is no file."""
     try:
         header = read_header(path) if path.exists() else {}
     except Damaged:
         return {}
-    return {name: header[name] for name in ("backend", "complete", "incomplete", "unseen") if name in header}
+    return {name: header[name] for name in names if name in header}
 
 
 def _known(path: Path) -> dict[str, Any]:
@@ -114,7 +118,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def _verdict(row: dict[str, Any]) -> str:
     if not row["verified"]:
         return "no"
-    return count(row["steps"], "step") if row["steps"] else "no steps"
+    if row["steps"]:
+        return count(row["steps"], "step")
+    return "start only" if row["start"] else "nothing" if row["kind"] == "slim" else "no steps"
 
 
 def _align(cells: Sequence[str], widths: Sequence[int]) -> str:

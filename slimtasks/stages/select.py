@@ -8,25 +8,28 @@ from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.job import Job
-from slimtasks.records import Selected, write_lines
-from slimtasks.selection import Inputs, select
-from slimtasks.trace.file import read_trace
+from slimtasks.records import Access, Selected, write_lines
+from slimtasks.selection import Inputs, select, whole_packages
+from slimtasks.trace.file import Trace, idle, read_trace
 from slimtasks.workload.container_config import environment
 
 
 def run(job: Job) -> str:
     """Writes selection.jsonl."""
-    chosen = select(_inputs(job))
-    header = {"paths": len(chosen.selected), "notes": list(chosen.notes)}
+    inputs = _inputs(job)
+    chosen = select(inputs)
+    unseen = inputs.unseen if inputs.granularity == "auto" else ""
+    whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen}
+    header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole}
     write_lines(job.files.selection, header, chosen.selected)
     for note in chosen.notes:
         job.say(note)
-    return f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}"
+    return "; ".join((f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}", *whole_packages(header)))
 
 
 def _inputs(job: Job) -> Inputs:
     image, fat = job.image, fatfiles.fat(job.files)
-    accesses = () if fat.whole else read_trace(job.files.trace).accesses
+    accesses, unseen = ((), "") if fat.whole else _traced(read_trace(job.files.trace))
     return Inputs(
         entries=fatfiles.inventory(job.files),
         accesses=accesses,
@@ -40,7 +43,7 @@ def _inputs(job: Job) -> Inputs:
         own=image.own,
         unowned=image.unowned,
         granularity=image.granularity,
-        granularity_at=image.granularity_at,
+        unseen=unseen,
         metadata=image.metadata,
         base=base_entries(job),
         added=tuple(addition.entry.path for addition in additions(image)),
@@ -48,6 +51,14 @@ def _inputs(job: Job) -> Inputs:
         users=(*(one.run.user for one in image.by_scenario), image.final.user or ""),
         whole=fat.whole,
     )
+
+
+def _traced(trace: Trace) -> tuple[tuple[Access, ...], str]:
+    """What was used, and why that does not tell all that the image has to do; empty where it does."""
+    if not trace.accesses:
+        return trace.accesses, "THE TRACED RUN USED NO FILE"
+    names = [name for name in idle(trace.header) if name]
+    return trace.accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}" if idle(trace.header) else ""
 
 
 def _by_reason(selected: tuple[Selected, ...]) -> str:

@@ -8,7 +8,7 @@ from slimtasks.elsewhere import with_others
 from slimtasks.job import Job
 from slimtasks.lockfile import locked_trace
 from slimtasks.spec.host_files import trace_lock
-from slimtasks.trace.file import Trace, write_trace
+from slimtasks.trace.file import Trace, idle, write_trace
 from slimtasks.tracestore import own_trace
 
 
@@ -33,4 +33,5 @@ def run(job: Job) -> str:
 def _sources(trace: Trace) -> str:
     backend = trace.header["backend"]
     lookups = "LOOKUPS NOT SEEN" if "none" in backend["lookups"] else backend["lookups"]
-    return f"{backend['opens']}, {lookups}{'' if trace.header['complete'] else ', NOT COMPLETE'}"
+    lacks = ["NOT COMPLETE"] * (not trace.header["complete"]) + ["NO WORKLOAD"] * bool(idle(trace.header))
+    return ", ".join([backend["opens"], lookups, *lacks])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from slimtasks import fatfiles
@@ -34,10 +35,19 @@ def run(job: Job) -> str:
     write_json(job.files.verify, {"image": identity, "steps": len(steps), "results": told})
     tagged = f"tagged {', '.join(job.image.tags)}"
     if not steps:
-        tried = any(result != WorkloadResult(()) for result in results.values())
-        return f"{'ONLY ITS START WAS VERIFIED' if tried else 'NOTHING TO VERIFY'}: no workload; {tagged}"
+        return f"{_tried(results.values(), slim=job.image.kind == 'slim')}; {tagged}"
     several = f" of {len(results)} scenarios" if len(results) > 1 else ""
-    return f"{count(len(steps), 'step')}{several} passed in {sum(step.seconds for step in steps):.1f} s; {tagged}"
+    started = [name for name, result in results.items() if result.start]
+    only = f"; NO WORKLOAD OF {', '.join(started)}: ONLY THE START WAS VERIFIED" if started else ""
+    return f"{count(len(steps), 'step')}{several} passed in {sum(step.seconds for step in steps):.1f} s{only}; {tagged}"
+
+
+def _tried(results: Iterable[WorkloadResult], *, slim: bool) -> str:
+    """What was proved without any step."""
+    starts = dict.fromkeys(result.start for result in results if result.start)
+    if starts:
+        return f"NO WORKLOAD, ONLY ITS START WAS VERIFIED: it {' and '.join(starts)}"
+    return "NO WORKLOAD AND NO COMMAND: NOTHING WAS VERIFIED" if slim else "nothing to verify"
 
 
 def _verified(job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 from slimtasks.errors import Damaged
 from slimtasks.records import Access, Fat, Program, from_json, intact, write_lines
+from slimtasks.spec.steps import within
 from slimtasks.trace.recording import Backend, Recording
 
 VERSION = 2
+_STEP = re.compile(r"(?:.*?: )??\d+ (?P<kind>[\w-]+)(?: .*)?", re.DOTALL)  # '2 http GET', 'SCENARIO: 2 http GET'
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,25 @@ def header_of(recording: Recording, backend: Backend, fat: Fat, kernel: str, ste
 def notes(header: dict[str, Any]) -> tuple[str, ...]:
     """The same, of the header alone."""
     missing = (f"THE TRACE IS NOT COMPLETE: {reason}" for reason in header.get("incomplete", ()))
-    return (*missing, *header.get("unseen", ()))
+    starts = (within(name, "NO WORKLOAD: ONLY THE START OF THE CONTAINER WAS TRACED") for name in idle(header))
+    return (*starts, *missing, *header.get("unseen", ()))
+
+
+def idle(header: dict[str, Any]) -> tuple[str, ...]:
+    """The scenarios, by name, that had no workload, or one that did nothing but wait; '' is the one without a name.
+
+    None where a trace from elsewhere adds what another workload did.
+    """
+    busy: dict[str, bool] = {}
+    name = ""
+    for step in header.get("steps", ()):
+        match = _STEP.fullmatch(step)
+        if match is None:  # 'start'
+            name = step.removesuffix("start").removesuffix(": ")
+        busy[name] = busy.get(name, False) or (match is not None and match["kind"] != "wait")
+    files = tuple(f"{also['file']}: " for also in header.get("also", ()))
+    others = {name for name in busy if f"{name}: ".startswith(files)}
+    return () if any(busy[name] for name in others) else tuple(n for n in busy if not busy[n] and n not in others)
 
 
 def write_trace(path: Path, trace: Trace) -> None:

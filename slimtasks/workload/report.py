@@ -29,6 +29,7 @@ class WorkloadResult:
     stop_seconds: float = 0.0  # from the stop signal to the end
     exit_status: int = 0
     killed: bool = False  # it did not stop by its stop signal within its grace period
+    start: str = ""  # what its start showed where there are no steps: 'stayed up' | 'exited 0'; empty where it had none
 
 
 def step_title(step: Step) -> str:

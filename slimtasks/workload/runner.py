@@ -172,12 +172,14 @@ def _stop(trial: Trial) -> WorkloadResult:
             when = "after the last step " if trial.workload.steps else ""
             last = StepFailed(f"{when}the container ended by itself {ending(state)}")
             raise workload_error(_called(trial, "end"), _place(trial), last, trial.target.log())
-        return WorkloadResult(())
+        return WorkloadResult((), start="" if trial.workload.steps else "exited 0")
     began = time.monotonic()
     container.stop(timeout=math.ceil(grace))
     seconds = time.monotonic() - began
     status = int(_state(container)["ExitCode"])
-    return WorkloadResult((), 0.0, round(seconds, 3), status, killed=status == 137 and seconds >= grace)
+    killed = status == 137 and seconds >= grace
+    start = "" if trial.workload.steps else "stayed up"
+    return WorkloadResult((), 0.0, round(seconds, 3), status, killed, start)
 
 
 def _not_started(trial: Trial, failure: StepFailed, log: str, clock: _Clock) -> SlimError:

@@ -1,0 +1,101 @@
+"""Granularity: which packages stay whole once anything of them was used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slimtasks.packages.distributions import is_looked_through
+from slimtasks.records import ImagePath, Reason, Selected
+from slimtasks.selection.image import FatImage
+from slimtasks.selection.kept import Kept
+from slimtasks.sizes import count, size_text
+
+# What a package brings for people to read; a run that reads it has traced it.
+_DOCUMENTATION = re.compile(
+    r"(?:/usr/(?:local/)?share/(?:doc|doc-base|man|info|lintian|linda|bug|groff|gtk-doc)|/usr/local/man)(?:/.*)?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Granularity:
+    """Of which kinds whole packages stay."""
+
+    languages: bool
+    distribution: bool  # the image's, of its package database
+
+
+def granularity_of(said: str, unseen: str) -> Granularity:
+    """What `granularity:` of a spec (auto | file | package) means.
+
+    `auto` is `package` where the trace does not tell all that the image has to do; `unseen` says why.
+    """
+    everything = said == "package" or (said == "auto" and bool(unseen))
+    return Granularity(languages=said != "file", distribution=everything)
+
+
+def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
+    """Keeps all of each package of which the run opened a file, documentation aside; how many there are."""
+    used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
+    if granularity.languages:
+        used |= _distributions(image)
+    if granularity.distribution:
+        used |= _packages(image)
+    for paths, reason in used.values():
+        for path in paths:
+            if not _DOCUMENTATION.fullmatch(path):
+                walk = image.tree.walk(path)
+                if not _DOCUMENTATION.fullmatch(walk.resolved):
+                    kept.follow(path, reason)
+                kept.keep(path, reason)
+    return len(used)
+
+
+def whole_packages(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """What selection.jsonl's header says of them, for the user, in at most one sentence."""
+    number, unseen = header.get("whole", 0), header.get("unseen", "")
+    if not number:
+        return (f"{unseen}: NO PACKAGE IS KNOWN TO BE NEEDED",) if unseen else ()
+    what = f"{unseen}, SO PACKAGES STAY WHOLE: {number}" if unseen else f"{count(number, 'package')} whole"
+    return (f"{what} (`granularity: file` would save {size_text(header['beyond'])})",)
+
+
+def beyond(selected: Iterable[Selected], by_file: frozenset[ImagePath], image: FatImage) -> int:
+    """The bytes of what was selected, metadata aside, and was not kept `by_file`."""
+    more = (choice.source or choice.path for choice in selected if not _is_metadata(choice))
+    found = (entry for path in more if path not in by_file and (entry := image.tree.lookup(path)) is not None)
+    inodes = {entry.hardlink or entry.path: entry.size for entry in found}
+    return sum(size for path, size in inodes.items() if path not in by_file)
+
+
+def _is_metadata(choice: Selected) -> bool:
+    return all(reason.kind == "metadata" for reason in choice.reasons)
+
+
+def _distributions(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
+    """The languages' packages of which a file was opened that is no metadata, by a name that no other one has."""
+    used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
+    for path in sorted(image.opened):
+        owner = image.distributions.owners.get(path)
+        if owner is not None and not is_looked_through(path):
+            key = f"{owner.name} {owner.place}"
+            used.setdefault(key, (owner.paths, Reason("package", f"{owner.name}, of which {path} was used")))
+    return used
+
+
+def _packages(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
+    """The distribution's packages of which a file was opened."""
+    why: dict[str, Reason] = {}
+    for path in sorted(image.opened):
+        entry = image.tree.lookup(path)
+        if entry is not None and entry.package:
+            text = f"{entry.package}, of which {path} was used"
+            why.setdefault(entry.package, Reason("package", text))
+    members: dict[str, list[ImagePath]] = {name: [] for name in why}
+    for entry in image.tree:
+        if entry.package in members and entry.type != "dir":
+            members[entry.package].append(entry.path)
+    return {name: (tuple(paths), why[name]) for name, paths in members.items()}

@@ -1,0 +1,41 @@
+"""What a trace's header tells of the workload."""
+
+import pytest
+
+from slimtasks.trace.file import idle, notes
+
+HTTP, WAIT = "1 http GET http :80/", "1 wait log the server: start"
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ([], []),
+        (["start"], [""]),
+        (["start", WAIT], [""]),
+        (["start", WAIT, HTTP], []),
+        (["start", "1 exec echo a: 2 wait x"], []),
+        (["web: start", f"web: {HTTP}", "worker: start", f"worker: {WAIT}"], ["worker"]),
+        (["start", HTTP, "worker: start", "worker: 1 structure-test x"], []),
+    ],
+)
+def test_scenarios_without_a_workload(steps: list[str], names: list[str]) -> None:
+    assert list(idle({"steps": steps})) == names
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        (["start", "prod.jsonl: start"], [""]),
+        (["start", "prod.jsonl: start", f"prod.jsonl: {HTTP}"], []),
+        (["start", "prod.jsonl: web: start", f"prod.jsonl: web: {HTTP}"], []),
+    ],
+)
+def test_a_trace_from_elsewhere_may_have_had_one(steps: list[str], names: list[str]) -> None:
+    assert list(idle({"steps": steps, "also": [{"file": "prod.jsonl"}]})) == names
+
+
+def test_it_is_said_in_capitals() -> None:
+    what = "NO WORKLOAD: ONLY THE START OF THE CONTAINER WAS TRACED"
+    assert notes({"steps": ["start"], "unseen": ["x"]}) == (what, "x")
+    assert notes({"steps": ["a: start", "b: start", f"b: {HTTP}"]}) == (f"scenario a: {what}",)
