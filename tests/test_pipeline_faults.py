@@ -163,31 +163,6 @@ def test_rules_that_match_nothing(site: Repo) -> None:
     fails(site, site.run(), "select:web", keep, drop, "the nearest is /bin/server")
 
 
-def test_granularity_without_a_workload(site: Repo) -> None:
-    spec = site.path(SPEC).read_text()
-    site.write(SPEC, spec[: spec.index("workload:")])
-    refused(site.run(), f"{SPEC}:1:1: workload: is missing", "or `granularity: file`, which keeps")
-    site.append(SPEC, "granularity: file\n")
-    result = site.run()
-    assert result.status == 0, result.output
-    assert "NO WORKLOAD: ONLY THE START OF THE CONTAINER IS TRACED" in result.output
-    assert "ONLY ITS START WAS VERIFIED: no workload" in result.output
-    assert '"/bin/busybox"' in site.path("build/web/selection.jsonl").read_text()
-
-
-def test_granularity_with_packages_of_a_language(site: Repo) -> None:
-    packages = "images/web/site/usr/lib/python3/dist-packages"
-    site.write(f"{packages}/foo.py", "x\n")
-    site.write(f"{packages}/foo-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: foo\nVersion: 1\n")
-    site.write(f"{packages}/foo-1.dist-info/RECORD", "foo.py,,\nfoo-1.dist-info/METADATA,,\n")
-    site.append(DOCKERFILE, "COPY site /\n")
-    site.append(SPEC, "  - exec: {command: [cat, /usr/lib/python3/dist-packages/foo.py]}\n")
-    used = "/usr/lib/python3/dist-packages (Python; the run used /usr/lib/python3/dist-packages/foo.py)"
-    fails(site, site.run(), "select:web", f"{SPEC}:1:1: granularity: the trace used", used, "say `granularity: file`")
-    site.append(SPEC, "granularity: file\n")
-    assert site.run().status == 0
-
-
 def test_a_final_base_in_the_way(site: Repo) -> None:
     site.write("images/below/image.yaml", f"kind: base\ntags: [{site.tags}/below]\nfrom: {{dockerfile: Dockerfile}}\n")
     site.write(

@@ -165,7 +165,7 @@ def test_a_distribution_of_a_local_folder_is_the_user_s_own() -> None:
         ),
         (
             {"whole": 0, "beyond": 0, "unseen": "THE TRACED RUN USED NO FILE"},
-            ("THE TRACED RUN USED NO FILE: NO PACKAGE IS KNOWN TO BE NEEDED",),
+            ("THE TRACED RUN USED NO FILE, AND NOTHING THAT WAS USED IS OF A PACKAGE",),
         ),
     ],
 )

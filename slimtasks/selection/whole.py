@@ -58,7 +58,7 @@ def whole_packages(header: Mapping[str, Any]) -> tuple[str, ...]:
     """What selection.jsonl's header says of them, for the user, in at most one sentence."""
     number, unseen = header.get("whole", 0), header.get("unseen", "")
     if not number:
-        return (f"{unseen}: NO PACKAGE IS KNOWN TO BE NEEDED",) if unseen else ()
+        return (f"{unseen}, AND NOTHING THAT WAS USED IS OF A PACKAGE",) if unseen else ()
     what = f"{unseen}, SO PACKAGES STAY WHOLE: {number}" if unseen else f"{count(number, 'package')} whole"
     return (f"{what} (`granularity: file` would save {size_text(header['beyond'])})",)
 
