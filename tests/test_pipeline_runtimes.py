@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from pipeline_repo import Repo
+from pipeline_repo import Repo, fresh_tags
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -72,8 +74,18 @@ end
 DIST_PACKAGES = "/usr/lib/python3/dist-packages"
 
 
-def test_python_in_a_virtual_environment_and_in_usr_local(repo: Repo) -> None:
-    with_runtimes(repo)
+@pytest.fixture(scope="module")
+def runtimes(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_tracer: Path) -> Iterator[Repo]:
+    """A repo with a base of Debian's Python, Node.js and Ruby, and nothing else."""
+    repo = Repo(tmp_path_factory.mktemp("runtimes"), busybox, fresh_tags())
+    repo.remove("images")
+    repo.write("images/runtimes/image.yaml", BASE.format(tags=repo.tags))
+    yield repo
+    repo.remove_images()
+
+
+def test_python_in_a_virtual_environment_and_in_usr_local(runtimes: Repo) -> None:
+    repo = runtimes
     for name, dockerfile in {"venv": VENV, "local": LOCAL}.items():
         workload = "workload: [http: {path: /, body: ['[]']}]\n"
         add(repo, name, dockerfile, f"{workload}checks: [http: {{path: /late, body: [foo.late, mine.late]}}]\n")
@@ -92,8 +104,8 @@ def test_python_in_a_virtual_environment_and_in_usr_local(repo: Repo) -> None:
     assert not [path for path in kept if "-packages/bar" in path or path.startswith("/usr/lib/python3.11/xml")]
 
 
-def test_node_ruby_and_debian_s_flask(repo: Repo) -> None:
-    with_runtimes(repo)
+def test_node_ruby_and_debian_s_flask(runtimes: Repo) -> None:
+    repo = runtimes
     add(repo, "node", NODE, steps(["node", "-p", "require('a')"], "a", ["node", "-p", "require('a/late')"]))
     late = ["ruby", "-e", "require 'foo/late'; require 'csv'"]
     add(repo, "ruby", RUBY, steps(["ruby", "-e", "require 'foo'"], "", late))
@@ -118,12 +130,6 @@ def test_node_ruby_and_debian_s_flask(repo: Repo) -> None:
     assert {f"{DIST_PACKAGES}/flask/cli.py", f"{DIST_PACKAGES}/jinja2/sandbox.py", "/usr/lib/python3.11/ssl.py"} <= kept
     documents = [path for path in kept if path.startswith("/usr/share/doc/python3-flask/")]
     assert documents == ["/usr/share/doc/python3-flask/copyright"]
-
-
-def with_runtimes(repo: Repo) -> None:
-    """The repo with a base of Debian's Python, Node.js and Ruby for the images it had."""
-    repo.remove("images")
-    repo.write("images/runtimes/image.yaml", BASE.format(tags=repo.tags))
 
 
 def add(repo: Repo, name: str, dockerfile: str, more: str) -> None:
