@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def size_text(size: int) -> str:
     """Decimal units, as docker's: '9.67 MB', '4.2 kB', '17 B'."""
@@ -15,3 +18,12 @@ def size_text(size: int) -> str:
 def count(number: int, noun: str) -> str:
     """'1 step', '2 steps'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def whole_packages(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """What selection.jsonl's header says of them, for the user, in at most one sentence."""
+    number, unseen = header.get("whole", 0), header.get("unseen", "")
+    if not number:
+        return (f"{unseen}, AND NOTHING THAT WAS USED IS OF A PACKAGE",) if unseen else ()
+    what = f"{unseen}, SO PACKAGES STAY WHOLE: {number}" if unseen else f"{count(number, 'package')} whole"
+    return (f"{what} (`granularity: file` would save {size_text(header['beyond'])})",)

@@ -4,8 +4,9 @@ import pytest
 from small_trees import accesses, entries, files, rule
 
 from slimtasks.records import ImagePath, Layer, Package
-from slimtasks.selection import Inputs, Selection, select, whole_packages
+from slimtasks.selection import Inputs, Selection, select
 from slimtasks.selection.whole import Granularity, granularity_of
+from slimtasks.sizes import whole_packages
 
 SITE = "/venv/lib/python3.11/site-packages"
 TREE = f"""

@@ -3,6 +3,5 @@
 from slimtasks.selection.inputs import Inputs, Selection
 from slimtasks.selection.lookups import Missing, missing
 from slimtasks.selection.recipe import select
-from slimtasks.selection.whole import whole_packages
 
-__all__ = ["Inputs", "Missing", "Selection", "missing", "select", "whole_packages"]
+__all__ = ["Inputs", "Missing", "Selection", "missing", "select"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from slimtasks.packages.distributions import is_looked_through
 from slimtasks.records import ImagePath, Reason, Selected
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
-from slimtasks.sizes import count, size_text
 
 # What a package brings for people to read; a run that reads it has traced it.
 _DOCUMENTATION = re.compile(
@@ -52,15 +50,6 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
                     kept.follow(path, reason)
                 kept.keep(path, reason)
     return len(used)
-
-
-def whole_packages(header: Mapping[str, Any]) -> tuple[str, ...]:
-    """What selection.jsonl's header says of them, for the user, in at most one sentence."""
-    number, unseen = header.get("whole", 0), header.get("unseen", "")
-    if not number:
-        return (f"{unseen}, AND NOTHING THAT WAS USED IS OF A PACKAGE",) if unseen else ()
-    what = f"{unseen}, SO PACKAGES STAY WHOLE: {number}" if unseen else f"{count(number, 'package')} whole"
-    return (f"{what} (`granularity: file` would save {size_text(header['beyond'])})",)
 
 
 def beyond(selected: Iterable[Selected], by_file: frozenset[ImagePath], image: FatImage) -> int:

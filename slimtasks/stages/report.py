@@ -10,8 +10,7 @@ from slimtasks import costs
 from slimtasks.errors import Damaged
 from slimtasks.job import result_file
 from slimtasks.records import intact, read_header, read_json, write_json
-from slimtasks.selection import whole_packages
-from slimtasks.sizes import count
+from slimtasks.sizes import count, whole_packages
 from slimtasks.spec import Image, Repo
 from slimtasks.trace.file import notes
 from slimtasks.workspace import Workspace

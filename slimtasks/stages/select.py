@@ -9,7 +9,8 @@ from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.job import Job
 from slimtasks.records import Access, Selected, write_lines
-from slimtasks.selection import Inputs, select, whole_packages
+from slimtasks.selection import Inputs, select
+from slimtasks.sizes import whole_packages
 from slimtasks.trace.file import Trace, idle, read_trace
 from slimtasks.workload.container_config import environment
 
