@@ -44,7 +44,7 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
         used |= _packages(image)
     for paths, reason in used.values():
         for path in paths:
-            if not _DOCUMENTATION.fullmatch(path):
+            if path != reason.by and not _DOCUMENTATION.fullmatch(path):
                 walk = image.tree.walk(path)
                 if not _DOCUMENTATION.fullmatch(walk.resolved):
                     kept.follow(path, reason)
@@ -71,7 +71,7 @@ def _distributions(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...],
         owner = image.distributions.owners.get(path)
         if owner is not None and not is_looked_through(path):
             key = f"{owner.name} {owner.place}"
-            used.setdefault(key, (owner.paths, Reason("package", f"{owner.name}, of which {path} was used")))
+            used.setdefault(key, (owner.paths, Reason("package", f"{owner.name}, of which {path} was used", path)))
     return used
 
 
@@ -82,7 +82,7 @@ def _packages(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...], Reas
         entry = image.tree.lookup(path)
         if entry is not None and entry.package:
             text = f"{entry.package}, of which {path} was used"
-            why.setdefault(entry.package, Reason("package", text))
+            why.setdefault(entry.package, Reason("package", text, path))
     members: dict[str, list[ImagePath]] = {name: [] for name in why}
     for entry in image.tree:
         if entry.package in members and entry.type != "dir":

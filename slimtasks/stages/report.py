@@ -16,6 +16,8 @@ from slimtasks.trace.file import notes
 from slimtasks.workspace import Workspace
 
 _HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
+_OF_TRACE = ("backend", "complete", "incomplete", "unseen")  # what a trace says of itself
+_OF_SELECTION = ("whole", "beyond", "unseen")  # what a selection says of whole packages
 
 
 def rows(workspace: Workspace, repo: Repo) -> list[dict[str, Any]]:
@@ -38,14 +40,14 @@ def table(found: Sequence[dict[str, Any]]) -> str:
         return ""
     lines = [_HEADS, *(_cells(row) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
-    told = ((row["image"], (*notes(row["trace"]), *whole_packages(row["packages"]))) for row in found)
-    missing = [f"{image}: {note}" for image, several in told for note in several]
+    missing = [f"{row['image']}: {note}" for row in found for note in row["notes"]]
     return "\n".join([*(_align(line, widths) for line in lines), *missing])
 
 
 def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
     files = workspace.image(image.name)
     fat, made, verify = map(_known, (files.fat, result_file(workspace, image), files.verify))
+    trace, selection = map(_header, (files.trace, files.selection))
     return {
         "image": image.name,
         "kind": image.kind,
@@ -60,18 +62,18 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "steps": verify.get("steps", 0),
         "seconds": costs.seconds(files),
         "start": ", ".join(one["start"] for one in verify.get("results", ()) if one.get("start")),
-        "trace": _header(files.trace, ("backend", "complete", "incomplete", "unseen", "steps", "also")),
-        "packages": _header(files.selection, ("whole", "beyond", "unseen")),
+        "trace": {name: trace[name] for name in _OF_TRACE if name in trace},
+        "packages": {name: selection[name] for name in _OF_SELECTION if name in selection},
+        "notes": [*notes(trace), *whole_packages(selection)],
     }
 
 
-def _header(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """What the file's header says of these; nothing where there is no file."""
+def _header(path: Path) -> dict[str, Any]:
+    """The file's header; nothing where there is none, or a damaged one."""
     try:
-        header = read_header(path) if path.exists() else {}
+        return read_header(path) if path.exists() else {}
     except Damaged:
         return {}
-    return {name: header[name] for name in names if name in header}
 
 
 def _known(path: Path) -> dict[str, Any]:
