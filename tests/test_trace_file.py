@@ -14,6 +14,7 @@ HTTP, WAIT = "1 http GET http :80/", "1 wait log the server: start"
         (["start"], [""]),
         (["start", WAIT], [""]),
         (["start", WAIT, HTTP], []),
+        (["recorded"], []),
         (["start", "1 exec echo a: 2 wait x"], []),
         (["web: start", f"web: {HTTP}", "worker: start", f"worker: {WAIT}"], ["worker"]),
         (["start", HTTP, "worker: start", "worker: 1 structure-test x"], []),
@@ -27,6 +28,7 @@ def test_scenarios_without_a_workload(steps: list[str], names: list[str]) -> Non
     ("steps", "names"),
     [
         (["start", "prod.jsonl: start"], [""]),
+        (["start", "prod.jsonl: recorded"], []),
         (["start", "prod.jsonl: start", f"prod.jsonl: {HTTP}"], []),
         (["start", "prod.jsonl: web: start", f"prod.jsonl: web: {HTTP}"], []),
     ],

@@ -62,9 +62,10 @@ def idle(header: dict[str, Any]) -> tuple[str, ...]:
     name = ""
     for step in header.get("steps", ()):
         match = _STEP.fullmatch(step)
-        if match is None:  # 'start'
+        start = match is None and step.endswith("start")
+        if start:
             name = step.removesuffix("start").removesuffix(": ")
-        busy[name] = busy.get(name, False) or (match is not None and match["kind"] != "wait")
+        busy[name] = busy.get(name, False) or not (start or (match is not None and match["kind"] == "wait"))
     files = tuple(f"{also['file']}: " for also in header.get("also", ()))
     others = {name for name in busy if f"{name}: ".startswith(files)}
     return () if any(busy[name] for name in others) else tuple(n for n in busy if not busy[n] and n not in others)
