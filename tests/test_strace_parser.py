@@ -241,6 +241,10 @@ def test_where_a_process_is(lines: list[str], expected: list[str]) -> None:
         (["stat(0x7ff1, 0x7f) = 0"], "path of stat that cannot be read"),
         (['newcall("/x") = 0'], "not known here: newcall"),
         (['pivot_root("/a", "/b") = 0'], "another tree of mounts"),
+        (
+            ["unshare(CLONE_NEWNS) = 0", 'open_tree(AT_FDCWD</>, "/a", OPEN_TREE_CLONE) = 3</a>'],
+            "another tree of mounts",
+        ),
         (["setns(4<mnt:[4026]>, CLONE_NEWNS) = 0"], "another tree of mounts"),
         (['99 stat("x", 0x7f) = 0'], "parent was not seen"),
         (["io_uring_setup(8, {flags=0}) = 3<anon_inode:[io_uring]>"], "io_uring"),
@@ -274,6 +278,13 @@ def test_a_line_without_a_number_is_a_problem() -> None:
 def test_new_mount_namespaces_are_noticed(line: str) -> None:
     assert parse(line).meanings.new_mount_namespaces
     assert not parse(STAT).meanings.new_mount_namespaces
+
+
+def test_what_was_mounted_at_another_place() -> None:
+    flags = ("MS_BIND", "MS_REC|MS_BIND", "MS_MOVE", "MS_REMOUNT|MS_BIND", "MS_RDONLY")
+    lines = [f'mount("/{number}", "to{number}", NULL, {flag}, NULL) = 0' for number, flag in enumerate(flags)]
+    lines.append('mount("/5", "to5", NULL, MS_BIND, NULL) = -1 EPERM (No)')
+    assert parse(*lines).meanings.mounts == {("/work/to0", "/0"), ("/work/to1", "/1"), ("/work/to2", "/2")}
 
 
 def test_the_same_name_from_two_directories() -> None:
@@ -359,7 +370,23 @@ def test_which_program_it_was(lines: list[str], expected: list[str]) -> None:
         (["bind(3<socket:[5]>, {sa_family=AF_NETLINK, nl_pid=0, nl_groups=00000000}, 12) = 0"], ["bind netlink"]),
         (["connect(3<socket:[5]>, {sa_family=AF_UNSPEC, sa_data=\"\\0\"}, 16) = 0"], []),
         (["shmget(IPC_PRIVATE, 4096, IPC_CREAT|0600) = 3", "semget(0x1, 1, 0600) = -1 ENOENT (No)"], ["ipc sysv shm"]),
-        (['mq_open("q", O_RDWR|O_CREAT, 0600, NULL) = 3</q>'], ["ipc posix /q"]),
+        (['mq_open("q", O_RDWR|O_CREAT, 0600, NULL) = 3</q>', 'mq_unlink("p") = 0'], ["ipc posix /p", "ipc posix /q"]),
+        (['mq_unlink("p") = -1 ENOENT (No)'], []),
+        (["socket(AF_INET, SOCK_DGRAM, IPPROTO_IP) = 5<socket:[7]>",
+          'sendto(5<socket:[7]>, "sin_port=htons(1)", 17, 0, {sa_family=AF_INET, sin_port=htons(53), '
+          'sin_addr=inet_addr("1.2.3.4")}, 16) = 17'],
+         ["connect udp 1.2.3.4:53"]),
+        (['sendto(5<socket:[7]>, "{sa_family=AF_INET}", 17, 0, NULL, 0) = 17'], []),
+        (['sendto(5<socket:[7]>, "x", 1, 0, {sa_family=AF_UNIX, sun_path="/s"}, 5) = -1 ENOENT (No)'], []),
+        (['sendmsg(5<socket:[7]>, {msg_name={sa_family=AF_UNIX, sun_path="s"}, msg_namelen=4, msg_iov=[{iov_base='
+          '"msg_name={sa_family=AF_UNIX, sun_path=\\"no\\"}", iov_len=9}], msg_iovlen=1, '
+          'msg_controllen=0, msg_flags=0}, 0) = 9'],
+         ["connect unix /work/s"]),
+        (['sendmmsg(5<socket:[7]>, [{msg_hdr={msg_name={sa_family=AF_UNIX, sun_path=@"a}"}, msg_namelen=4, '
+          'msg_iov=[{iov_base="x", iov_len=1}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=1}, '
+          '{msg_hdr={msg_name={sa_family=AF_UNIX, sun_path="/b"}, msg_namelen=4, msg_iov=NULL, msg_iovlen=0, '
+          'msg_controllen=0, msg_flags=0}}], 2, 0) = 2'],
+         ["connect unix /b", "connect unix @a}"]),
     ],
 )  # fmt: skip
 def test_what_else_it_did(lines: list[str], expected: list[str]) -> None:

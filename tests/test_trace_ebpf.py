@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tars import f, link
 from trace_images import folders, loaded, program, with_backend
-from traced import probe, traced
+from traced import below, paused, probe, traced
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
@@ -32,6 +32,7 @@ def corners_image(engine: Engine, programs: Path) -> Iterator[str]:
     members = [
         program("/probe", programs / "probe"),
         *(f(f"t/{name}", "content") for name in ("a", "one/config", "two/config", "jail/t/a", "jail/one/config")),
+        *(f(f"etc/{name}", "root:x:0:\n") for name in ("passwd", "group")),
         link("t/link", "one"),
     ]
     with loaded(engine, "corners", [*folders(members, open_ones=("t",)), *members]) as tag:
@@ -106,9 +107,24 @@ def test_a_command_that_passed_no_gate(engine: Engine, sidecar: Sidecar, probe_i
     }
 
 
+def test_the_engines_own_work_is_not_the_containers(engine: Engine, sidecar: Sidecar, corners_image: str) -> None:
+    """It looks for the user before it starts a command, by the same process; when that is asked for, both are gone."""
+    launcher = TracedLauncher(engine, sidecar)
+    with launcher.create(ContainerConfig(corners_image, entrypoint=("/probe",), command=("hold",)), b"") as container:
+        launcher.start(container)
+        with paused(engine, sidecar):
+            for _ in range(3):
+                assert container.exec(("/probe", "open", "/t/a", "fork", "open", "/t/one/config")).run(20)[0] == 0
+    opened = ["/t/a", "/t/one/config"]
+    told = {f"read {path} {source}" for path in opened for source in ("fanotify", "lookups")}
+    assert set(below(launcher.finish(), "/t")) == told
+    (target,) = launcher._targets.values()
+    assert not [use for use in target.uses if use.path.startswith("/etc")]
+    assert target.count("dropped") >= 3  # there was something to tell apart
+
+
 UNSURE = {
     "pivot /t stat /a": "/probe went to another tree of mounts",
-    "ring-stat /t/a": r"/probe looks paths up through io_uring \(statx\)",
     "overwrite /t/link": "/probe had a path overwritten by the result of the call that it was for",
 }
 

@@ -88,6 +88,12 @@ def test_what_is_below_a_mount_may_be_a_file_of_the_root() -> None:
     assert sorted(use.path for use in one.uses) == ["/jail/mnt/x", "/jail/mntx", "/mnt/x", "/mntx", "/usr/x"]
 
 
+def test_what_is_below_a_mount_of_a_part_of_a_mount() -> None:
+    mounts = [(b"M", "/mnt/\0/usr"), (b"M", "/srv\0/mnt/share"), (b"M", "/t\0/t")]
+    one = target(*mounts, access(0, "", "read", "/srv/x"), done())
+    assert sorted(use.path for use in one.uses) == ["/mnt/share/x", "/srv/x", "/usr/share/x"]
+
+
 def test_a_step_that_was_begun() -> None:
     assert target((b"N", "3")).step == 3
 

@@ -77,6 +77,7 @@ class Truth:
 ADMIN: dict[str, object] = {"cap_add": ("SYS_ADMIN",), "security_opt": ("apparmor=unconfined",)}
 FREE: dict[str, object] = {"security_opt": ("apparmor=unconfined", "seccomp=unconfined")}
 OPENED = "read fanotify, read lookups"
+RINGS = ("ring", "worker-ring", "poll-ring")
 
 TRUTHS = {
     "fork": Truth("fork open /t/a fork stat /t/b", f"/t/a: {OPENED}\n/t/b: stat lookups"),
@@ -167,18 +168,44 @@ TRUTHS = {
         reasons={"strace": "ptrace"},  # who is traced by strace cannot be traced by another; the probe then gives up
         only=dict.fromkeys(("ebpf", "notify"), f"/t/a: {OPENED}\n/t/b: stat lookups"),
     ),
-    "io_uring opens": Truth(
-        "ring-open /t/a ring-worker /t/b",
-        "/t/a: read fanotify\n/t/b: read fanotify",
-        FREE,
-        {"strace": "io_uring", "notify": "io_uring"},
+    "mounted at another place": Truth(
+        "unshare bind-mount /t/one:/t/two stat /t/two/config stat /t/two/none",
+        "/t/one: stat lookups\n/t/two: stat lookups\n/t/two/config: stat lookups\n/t/one/config: stat lookups\n"
+        "/t/two/none: miss lookups\n/t/one/none: miss lookups",
+        ADMIN,
     ),
-    "io_uring looks": Truth(
-        "ring-stat /t/a",
-        "",
-        FREE,
-        dict.fromkeys(BACKENDS, "io_uring"),  # no call is made that any could see
+    "a part of it at a third": Truth(
+        "unshare bind-mount /t:/volume bind-mount /volume/one:/t/jail chroot /t/jail stat /config",
+        "/t: stat lookups\n/volume: stat lookups\n/volume/one: stat lookups\n/t/one: stat lookups\n"
+        "/t/jail: stat lookups\n/t/jail/config: stat lookups\n/volume/one/config: stat lookups\n"
+        "/t/one/config: stat lookups",
+        ADMIN,
     ),
+    **{
+        f"io_uring opens, {ring}": Truth(
+            f"chdir /t {ring} open a {ring} openat2 /t/b {ring} open none {ring} create new",
+            "/t: stat lookups\n/t/a: read fanotify\n/t/b: read fanotify\n/t/new: read fanotify",
+            FREE,
+            {"strace": "io_uring", "notify": "io_uring"},
+            # Nobody knows what comes of a request when it is made: a miss is told as any other look.
+            {"ebpf": "/t/a: stat lookups\n/t/b: stat lookups\n/t/none: stat lookups\n/t/new: create lookups"},
+        )
+        for ring in RINGS
+    },
+    **{
+        f"io_uring looks and changes, {ring}": Truth(
+            f"{ring} stat /t/a chdir /t {ring} mkdir made {ring} symlink /t/sym {ring} link b {ring} rename b.2 "
+            f"{ring} unlink b.2.2",
+            "/t: stat lookups",
+            FREE,
+            {"strace": "io_uring", "notify": "io_uring"},
+            {
+                "ebpf": "/t/a: stat lookups\n/t/made: create lookups\n/t/sym.2: create lookups\n/t/b: stat lookups\n"
+                "/t/b.2: create lookups, rename lookups\n/t/b.2.2: rename lookups, remove lookups"
+            },
+        )
+        for ring in RINGS
+    },
     # strace does not know how far it came, the kernel tells that it was interrupted.
     "killed in a call": Truth(
         "killed /t/pipe",
@@ -207,3 +234,10 @@ def test_what_a_process_did(engine: Engine, sidecar: Sidecar, truth_image: str, 
     reason = truth.reasons.get(backend)
     assert [reason or "" for _ in recording.incomplete] == [reason] * bool(reason), recording.incomplete
     assert all(reason and reason in said for said in recording.incomplete)
+
+
+@pytest.mark.parametrize("line", ["pivot /t/jail open /g stat /t/a", "pivot /t/jail chroot /t stat /a chdir / stat a"])
+def test_another_root_is_incomplete(engine: Engine, sidecar: Sidecar, truth_image: str, line: str) -> None:
+    """After pivot_root(2) a path is one of a tree that may be put together from anything."""
+    told = traced(engine, sidecar, probe(truth_image, line, **{**ADMIN, **FREE})).incomplete
+    assert [reason for reason in told if "another tree of mounts" in reason], told

@@ -22,6 +22,7 @@ from slimtasks.errors import SlimError
 from slimtasks.trace.sidecar import Sidecar
 
 PROGRAMS = Path(__file__).parents[1] / "slimtasks" / "trace" / "programs"
+PROBE = ("probe.c", "ways.c", "rings.c", "talk.c")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROGRAMS, made)
     subprocess.run(["make", "-s", "-C", str(made), "all"], check=True)
     probe = ["gcc", "-O1", "-static", "-pthread", "-D_GNU_SOURCE", "-o", str(made / "probe")]
-    subprocess.run([*probe, *(str(Path(__file__).with_name(name)) for name in ("probe.c", "ways.c"))], check=True)
+    subprocess.run([*probe, *(str(Path(__file__).with_name(name)) for name in PROBE)], check=True)
     return made
 
 

@@ -5,8 +5,13 @@ PYTEST_DONT_REWRITE: modules import it before pytest could; what it asserts has 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
+from slimtasks.engine.container import Container
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Recording
 from slimtasks.trace.sidecar import Sidecar
@@ -43,3 +48,22 @@ def dump(text: str) -> list[str]:
         path, _, ways = line.rpartition(": ")
         found += [f"{how} {path} {source}" for how, source in (way.split() for way in ways.split(", "))]
     return sorted(found)
+
+
+@contextmanager
+def paused(engine: Engine, sidecar: Sidecar) -> Iterator[None]:
+    """The tracer does nothing while inside, and what it is told waits in the kernel."""
+    path = f"/containers/{sidecar._container.id}"
+    engine.connection.request("POST", f"{path}/pause", doing="pausing the tracer")
+    try:
+        yield
+    finally:
+        engine.connection.request("POST", f"{path}/unpause", doing="letting the tracer go on")
+
+
+def wait_for_word(container: Container, word: bytes) -> None:
+    """Returns once the container said it; fails after a minute."""
+    deadline = time.monotonic() + 60
+    while word not in container.logs():
+        assert time.monotonic() < deadline, f"{container} did not say {word.decode()}"
+        time.sleep(0.05)

@@ -1,9 +1,7 @@
 /* Verbs of probe: the ways in which a process gets where a tracer does not look for it. What a verb leaves to do is
  * what comes after it. */
 #include <fcntl.h>
-#include <linux/io_uring.h>
 #include <linux/openat2.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,11 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/shm.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,7 +21,7 @@
 
 #define IS(verb) (!strcmp(*words, verb))
 
-static void check(int failed, const char *what)
+void check(int failed, const char *what)
 {
     if (failed) {
         perror(what);
@@ -144,33 +139,6 @@ static void look_32bit(const char *path)
 #endif
 }
 
-/* One call through an io_uring. */
-static void through_ring(struct io_uring_sqe call)
-{
-    struct io_uring_params p = {0};
-    int ring = (int)syscall(SYS_io_uring_setup, 1, &p);
-    check(ring < 0, "io_uring_setup");
-    char *queue = mmap(NULL, p.sq_off.array + 64, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-    struct io_uring_sqe *entry = mmap(NULL, sizeof *entry, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
-    *entry = call;
-    *(unsigned *)(queue + p.sq_off.array) = 0;
-    __atomic_store_n((unsigned *)(queue + p.sq_off.tail), 1, __ATOMIC_RELEASE);
-    check(syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0, "io_uring_enter");
-}
-
-static void look_through_ring(const char *path)
-{
-    struct statx info;
-    through_ring((struct io_uring_sqe){.opcode = IORING_OP_STATX, .fd = AT_FDCWD, .addr = (unsigned long)path,
-                                       .len = STATX_SIZE, .off = (unsigned long)&info});
-}
-
-static void open_through_ring(const char *path, unsigned char flags)
-{
-    through_ring((struct io_uring_sqe){.opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (unsigned long)path,
-                                       .flags = flags});
-}
-
 /* A process that waits for the other end of a pipe, and is killed there. */
 static void killed_while_it_opens(const char *path)
 {
@@ -217,18 +185,18 @@ static void map_nameless(void)
     check(ftruncate(file, 4096) || mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) == MAP_FAILED, "memfd");
 }
 
-static void make_queues(void)
+/* Goes on when it is told to, by SIGUSR1. */
+static void await_signal(void)
 {
-    shmget(IPC_PRIVATE, 4096, 0600);
-    msgget(IPC_PRIVATE, 0600);
-}
+    sigset_t awaited;
+    int number;
 
-static void use_port(int type, const char *port, int connects)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
-    int wire = socket(AF_INET, type, 0);
-    address.sin_addr.s_addr = htonl(connects ? INADDR_LOOPBACK : INADDR_ANY);
-    (connects ? connect : bind)(wire, (struct sockaddr *)&address, sizeof address);
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGUSR1);
+    check(sigprocmask(SIG_BLOCK, &awaited, NULL), "sigprocmask");
+    puts("awaits");
+    fflush(stdout);
+    sigwait(&awaited, &number);
 }
 
 static void pivot(const char *directory)
@@ -238,9 +206,10 @@ static void pivot(const char *directory)
           || syscall(SYS_pivot_root, ".", "old") || chdir("/"), "pivot_root");
 }
 
-/* Does what the first word says; returns how many of the others it took for that, ALL where nothing is left to do. */
 int way(char **words)
 {
+    int taken;
+
     if (IS("reap")) in_child();
     else if (IS("detach")) detach();
     else if (IS("pid-namespace")) { check(unshare(CLONE_NEWPID), "unshare"); in_child(); }
@@ -251,18 +220,13 @@ int way(char **words)
     else if (IS("fexec")) exec_by_descriptor(words + 1);
     else if (IS("unreadable")) (void)!access((char *)1, F_OK);
     else if (IS("memfd")) map_nameless();
-    else if (IS("queues")) make_queues();
+    else if (IS("await")) await_signal();
+    else if ((taken = talk(words)) != UNKNOWN || (taken = ring(words)) != UNKNOWN) return taken;
     else if (!words[1]) return UNKNOWN;
     else if (IS("32bit")) { look_32bit(words[1]); return 1; }
-    else if (IS("ring-stat")) { look_through_ring(words[1]); return 1; }
-    else if (IS("ring-open")) { open_through_ring(words[1], 0); return 1; }
-    else if (IS("ring-worker")) { open_through_ring(words[1], IOSQE_ASYNC); return 1; }
     else if (IS("killed")) { killed_while_it_opens(words[1]); return 1; }
     else if (IS("pivot")) { pivot(words[1]); return 1; }
     else if (IS("overwrite")) { overwrite(words[1]); return 1; }
-    else if (IS("tcp")) { use_port(SOCK_STREAM, words[1], 0); return 1; }
-    else if (IS("udp")) { use_port(SOCK_DGRAM, words[1], 0); return 1; }
-    else if (IS("reach")) { use_port(SOCK_STREAM, words[1], 1); return 1; }
     else if (!words[2]) return UNKNOWN;
     else if (IS("by-thread")) { in_thread(run, two_words(words)); return 2; }
     else if (IS("by-lone-thread")) { in_thread(run_alone, two_words(words)); return 2; }

@@ -13,6 +13,8 @@ from slimtasks.trace.gate import is_ours
 from slimtasks.trace.strace import Parser
 from slimtasks.trace.uses import Fact, Use, absolute, outcome, tidied
 
+MOST_MOUNTS = 4  # of parts of what was mounted, one after the other, that a path is followed through
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -74,7 +76,7 @@ class TracedContainer:
             _, program, kind, value = frame.fields
             self.facts.add(Fact(_theirs(program), kind, value))
         elif frame.type == frames.MOUNT:
-            point, source = frame.fields
+            point, source = map(tidied, frame.fields)
             self.mounts.add((point, source))
         elif frame.type == frames.STEP:
             self.step = int(frame.text)
@@ -111,16 +113,27 @@ class TracedContainer:
         """Takes what the lines of strace said, as far as they came."""
         self.parser.close()
         self.uses |= self.parser.meanings.uses
-        self.uses |= {use._replace(path=path) for use in self.uses for path in self._sources(use.path)}
+        mounts = _chained(self.mounts | self.parser.meanings.mounts)
+        self.uses |= {use._replace(path=path) for use in self.uses for path in _sources(use.path, mounts)}
         self.facts |= self.parser.meanings.facts
         self.problems |= self.parser.meanings.problems
 
-    def _sources(self, path: str) -> Iterator[str]:
-        """Where else in the root the file may really be: whoever named it may have meant what was mounted there."""
-        for point, source in self.mounts:
-            below = path.removeprefix(point) if point != "/" else path
-            if (path != below and (not below or below.startswith("/"))) or point == "/":
-                yield tidied(f"{source}{below}")
+
+def _chained(mounts: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The same, with those of a part that was mounted itself: what is at its place is what the first mount brought."""
+    mounts = {(point, source) for point, source in mounts if point != source}
+    inner = {mount for mount in mounts if mount[0] != "/"}
+    for _ in range(MOST_MOUNTS):
+        mounts |= {(point, path) for point, source in mounts for path in _sources(source, inner) if path != point}
+    return mounts
+
+
+def _sources(path: str, mounts: set[tuple[str, str]]) -> Iterator[str]:
+    """Where else in the root the file may really be: whoever named it may have meant what was mounted there."""
+    for point, source in mounts:
+        below = path.removeprefix(point) if point != "/" else path
+        if (path != below and (not below or below.startswith("/"))) or point == "/":
+            yield tidied(f"{source}{below}")
 
 
 def _theirs(program: str) -> str:

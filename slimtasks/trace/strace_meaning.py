@@ -15,6 +15,10 @@ OWN_PLACE = re.compile("CLONE_(FS|NEWNS|NEWUSER)")  # of unshare(2): root and wo
 MOST_PROBLEMS = 100
 _UNIX = re.compile(r'sun_path=(@?)"((?:[^"\\]|\\.)*)"')
 _INET = re.compile(r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(\"([^\"]*)\"\)|inet_pton\(AF_INET6, \"([^\"]*)\")")
+_CONTENT = re.compile(r'iov_base="(?:[^"\\]|\\.)*"')
+_NAMES = re.compile(r'msg_name=(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})')
+INNER_MOUNTS = frozenset({"MS_BIND", "MS_MOVE"})
+_TREE = "a process went to another tree of mounts ({}), where paths cannot be followed"
 _SYSV = {"shmget": "sysv shm", "semget": "sysv sem", "msgget": "sysv msg"}
 
 
@@ -60,6 +64,7 @@ class Meanings:
     facts: set[Fact] = field(default_factory=set)
     problems: set[str] = field(default_factory=set)
     new_mount_namespaces: bool = False
+    mounts: set[tuple[str, str]] = field(default_factory=set)  # place -> what of the tree was mounted there
     _sockets: dict[str, str] = field(default_factory=dict)  # 'socket:[12]' -> 'tcp'
 
     def problem(self, text: str) -> None:
@@ -72,8 +77,9 @@ class Meanings:
             for argument in _paths_of(call):
                 self._path(process, call, argument, step)
             self._moved(process, call)
-        elif call.name in ("bind", "connect"):
-            self._address(process, call, step)
+        elif call.name in ("bind", "connect", "sendto", "sendmsg", "sendmmsg"):
+            for address in _addresses(call):
+                self._address(process, call, address, step)
         elif call.name == "socket":
             self._socket(call)
         elif call.name in ("getdents", "getdents64"):
@@ -97,8 +103,9 @@ class Meanings:
             self.problem(f"{process.name} wants to be traced, or to trace (ptrace), {told}")
         elif call.name in _SYSV and not call.error:
             self.facts.add(Fact(process.program, "ipc", _SYSV[call.name]))
-        elif call.name == "mq_open" and not call.error:
-            self.facts.add(Fact(process.program, "ipc", f"posix /{(string(call.arguments[0]) or '').lstrip('/')}"))
+        elif call.name in ("mq_open", "mq_unlink"):
+            if not call.error:
+                self.facts.add(Fact(process.program, "ipc", f"posix /{(string(call.arguments[0]) or '').lstrip('/')}"))
         elif any(argument.startswith('"') for argument in call.arguments) and call.name not in ("getcwd", "quotactl"):
             self.problem(f"strace shows a call that is not known here: {call.name}")
 
@@ -126,6 +133,10 @@ class Meanings:
             return
         if call.name == "pivot_root":
             self._other_root(call)
+        elif call.name == "mount":
+            self._mounted(process, call)
+        elif call.name.startswith("open_tree") and self.new_mount_namespaces and "OPEN_TREE_CLONE" in call.arguments[2]:
+            self.problem(_TREE.format(call.name))
         elif call.name in ("execve", "execveat"):
             _run(process, call)
         elif call.name in ("chdir", "chroot"):
@@ -136,7 +147,7 @@ class Meanings:
 
     def _other_root(self, call: Call) -> None:
         if call.name == "pivot_root" or call.arguments[-1] == "0" or "CLONE_NEWNS" in call.arguments[-1]:
-            self.problem(f"a process went to another tree of mounts ({call.name}), where paths cannot be followed")
+            self.problem(_TREE.format(call.name))
 
     def _socket(self, call: Call) -> None:
         """Remembers the protocol of a socket, which calls on it do not tell."""
@@ -144,13 +155,21 @@ class Meanings:
             kind = call.arguments[1].partition("|")[0]
             self._sockets[call.descriptor] = {"SOCK_STREAM": "tcp", "SOCK_DGRAM": "udp"}.get(kind, "raw")
 
-    def _address(self, process: Process, call: Call, step: int) -> None:
-        address = call.arguments[1] if len(call.arguments) > 1 else ""
+    def _mounted(self, process: Process, call: Call) -> None:
+        """Remembers which part of the tree is at another place now."""
+        flags = set(call.arguments[3].split("|")) if len(call.arguments) > 3 else set()
+        source, point = (string(argument) for argument in call.arguments[:2])
+        if flags & INNER_MOUNTS and "MS_REMOUNT" not in flags and source and point:
+            place = process.place
+            self.mounts.add((absolute(point, place.cwd, place.root), absolute(source, place.cwd, place.root)))
+
+    def _address(self, process: Process, call: Call, address: str, step: int) -> None:
+        kind = "bind" if call.name == "bind" else "connect"
         unix = _UNIX.search(address)
         if unix and unix[2] and not unix[1]:
             asked = unescaped(unix[2])
             path = absolute(asked, process.place.cwd, process.place.root)
-            self._add(process, path, outcome("bind" if call.name == "bind" else "access", call.error), step, asked)
+            self._add(process, path, outcome("bind" if kind == "bind" else "access", call.error), step, asked)
             value = f"unix {path}"
         elif unix:
             value = f"unix {unix[1]}{unescaped(unix[2])}"
@@ -161,19 +180,26 @@ class Meanings:
             value = "netlink"
         else:
             return
-        if call.error not in MISSED | NO_LOOKUP and not (call.error and call.name == "bind"):
-            self.facts.add(Fact(process.program, call.name, value))
+        if call.error not in MISSED | NO_LOOKUP and not (call.error and kind == "bind"):
+            self.facts.add(Fact(process.program, kind, value))
 
     def _add(self, process: Process, path: str, how: str, step: int, asked: str = "") -> None:
         if how and not is_ours(path):
             self.uses.add(Use(path, how, process.program, step, SOURCE, asked))
 
 
+def _addresses(call: Call) -> list[str]:
+    """What the call names to a socket, or sends to; what is sent may look like one."""
+    if call.name in ("bind", "connect", "sendto"):
+        return list(call.arguments[4:5] if call.name == "sendto" else call.arguments[1:2])
+    return _NAMES.findall(_CONTENT.sub("", call.arguments[1])) if len(call.arguments) > 1 else []
+
+
 def _paths_of(call: Call) -> tuple[PathArgument, ...]:
     """Which arguments are paths; the source of a mount is one unless it is a mere name, as in 'none' or 'tmpfs'."""
     if call.name != "mount" or len(call.arguments) < 4 or "MS_REMOUNT" in call.arguments[3]:
         return PATHS[call.name]
-    inner = {"MS_BIND", "MS_MOVE"} & set(call.arguments[3].split("|"))
+    inner = INNER_MOUNTS & set(call.arguments[3].split("|"))
     return (*PATHS["mount"], *[PathArgument(0, "stat")] * bool(inner or call.arguments[0].startswith('"/')))
 
 

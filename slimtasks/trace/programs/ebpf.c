@@ -69,6 +69,28 @@ static bool set_step(unsigned slot, unsigned step)
     return !bpf_map_update_elem(bpf_map__fd(kernel->maps.slots), &slot, &value, BPF_ANY);
 }
 
+/* From now on all that it does is the container's. */
+static bool make_member(unsigned slot, pid_t process)
+{
+    struct member member = {slot, false};
+    return !bpf_map_update_elem(bpf_map__fd(kernel->maps.members), &process, &member, BPF_ANY);
+}
+
+/* Whose a process was that is known by its number alone, and may be gone. What follows a process notes it before the
+ * process does anything; for one that was not noted there was no room, or it is not the container's. */
+static enum belonging belongs(struct target *target, pid_t process, bool executes)
+{
+    struct member member;
+
+    if (bpf_map_lookup_elem(bpf_map__fd(kernel->maps.members), &process, &member))
+        return target->late || kernel->bss->counters.forgotten ? UNSURE : FOREIGN;
+    if (member.slot != target->ebpf->slot)
+        return UNSURE;
+    if (member.by_exec && !executes)
+        return FOREIGN;
+    return !member.by_exec || make_member(target->ebpf->slot, process) ? OURS : UNSURE;
+}
+
 static bool follow_task(unsigned slot, pid_t thread, unsigned program)
 {
     struct task task = {slot, program};
@@ -159,7 +181,7 @@ static bool start(struct target *target)
 
 static bool follow(struct target *target, struct attachment *a)
 {
-    return follow_task(target->ebpf->slot, a->gate, PROGRAM_GATE);
+    return follow_task(target->ebpf->slot, a->gate, PROGRAM_GATE) && make_member(target->ebpf->slot, a->gate);
 }
 
 /* Has the kernel's half look at all tasks once (lookups.bpf.c, joined). */
@@ -183,7 +205,7 @@ static void join_thread(struct target *target, pid_t thread, void *context)
 
     if (!set_add(context, (void *)&thread, sizeof thread))
         return;
-    if (!follow_task(target->ebpf->slot, thread, PROGRAM_RUNNING))
+    if (!follow_task(target->ebpf->slot, thread, PROGRAM_RUNNING) || !make_member(target->ebpf->slot, thread))
         incomplete(target, "ebpf had no room for a thread that ran already");
     snprintf(name, sizeof name, "/proc/%d", thread);
     if (access(name, F_OK))                          /* nobody will tell of its end, and its number may be another's soon */
@@ -253,7 +275,7 @@ static void check_counters(struct target *target)
 {
     const struct counters *c = &kernel->bss->counters;
     const struct bpf_program *const needed[] = {kernel->progs.returned, kernel->progs.executed, kernel->progs.forked,
-                                                kernel->progs.exited};
+                                                kernel->progs.exited, kernel->progs.submitted};
 
     if (c->lost)
         incomplete(target, "ebpf had no room for %llu events", c->lost);
@@ -270,21 +292,20 @@ static void check_counters(struct target *target)
             incomplete(target, "the kernel passed over our eBPF program %llu times", missed(needed[i]));
 }
 
-/* The tasks of a container that ended are gone; one whose number we put in too late is not. */
-static void forget_tasks(unsigned slot)
+/* The tasks of a container that ended are gone, but for one whose number we put in too late; its processes are not. */
+static void forget(int map, unsigned slot)
 {
-    int tasks = bpf_map__fd(kernel->maps.tasks);
-    unsigned thread, next, *before = NULL;
-    struct task task;
+    unsigned number, next, *before = NULL;
+    struct { unsigned slot, other; } value;          /* as struct task and struct member begin */
 
-    while (!bpf_map_get_next_key(tasks, before, &next)) {
-        thread = next;
-        before = &thread;
-        if (!bpf_map_lookup_elem(tasks, &thread, &task) && task.slot == slot) {
-            bpf_map_delete_elem(tasks, &thread);
-            before = NULL;
-        }
+    while (!bpf_map_get_next_key(map, before, &next)) {
+        if (before && !bpf_map_lookup_elem(map, before, &value) && value.slot == slot)
+            bpf_map_delete_elem(map, before);
+        number = next;
+        before = &number;
     }
+    if (before && !bpf_map_lookup_elem(map, before, &value) && value.slot == slot)
+        bpf_map_delete_elem(map, before);
 }
 
 static bool proves(struct target *target)
@@ -317,12 +338,13 @@ static void stop(struct target *target)
         unsigned long long place[2] = {slot.root_mount, slot.root_directory};
         bpf_map_delete_elem(bpf_map__fd(kernel->maps.roots), place);
     }
-    forget_tasks(target->ebpf->slot);
+    forget(bpf_map__fd(kernel->maps.tasks), target->ebpf->slot);
+    forget(bpf_map__fd(kernel->maps.members), target->ebpf->slot);
     by_slot[target->ebpf->slot] = NULL;
     free(target->ebpf);
 }
 
 const struct source ebpf = {
     .name = "ebpf", .kind = LOOKUPS, .able = able, .start = start, .attach = follow, .join = join_all,
-    .step = begin_step, .polled = polled, .read = read_events, .proves = proves, .ended = ended, .stop = stop,
+    .step = begin_step, .polled = polled, .read = read_events, .belongs = belongs, .proves = proves, .ended = ended, .stop = stop,
 };

@@ -97,13 +97,32 @@ static void tell_path(struct target *target, const char *source, const char *pro
 
     if (event->how == HOW_OPEN)
         tell_opened(target, source, program, event, base, asked);
-    else if (event->how == HOW_QUEUE)
-        report_fact(target, program, "ipc", "posix /%s", asked);
-    else
+    else if (event->how == HOW_QUEUE) {
+        if (!event->error)
+            report_fact(target, program, "ipc", "posix /%s", asked);
+    } else
         report_access(target, program, source, words[event->how], event->error, base, asked);
     if (reached_socket(event))
         report_fact(target, program, event->how == HOW_BIND ? "bind" : "connect", "unix %s%s%s", *asked == '/' ? "" : base,
                     *asked == '/' ? "" : "/", asked);
+}
+
+/* A part of the tree that is at another place now, too, or there alone: two events of one process. */
+static void tell_mount(struct target *target, const char *program, const struct event *event, const char *base, const char *asked)
+{
+    static struct { unsigned tid; char path[3 * 4200]; } source;
+    char text[sizeof source.path], both[2 * sizeof text];
+
+    report_access(target, program, "ebpf", "stat", 0, base, asked);
+    snprintf(text, sizeof text, "%s%s%s", *asked == '/' ? "" : base, *asked == '/' ? "" : "/", asked);
+    if (!event->flags) {
+        source.tid = event->tid;
+        strcpy(source.path, text);
+    } else if (source.tid == event->tid) {
+        int length = snprintf(both, sizeof both, "%s%c%s", text, 0, source.path);
+        report('M', target->id, both, (size_t)length);
+    } else
+        incomplete(target, "%s mounted %s while others mounted something, and from where is not known", program, text);
 }
 
 static void tell_socket(struct target *target, const char *program, const struct event *event, const char *bytes)
@@ -183,6 +202,9 @@ void ebpf_event(struct target *target, const struct event *event, const char *te
     program = program ? program : "";
     check(target, event, *program ? program : "a program");
     target->step = event->step;
-    tell_event(target, ebpf.name, program, event, base, text);
+    if (event->type == EVENT_MOUNT)
+        tell_mount(target, program, event, base, text);
+    else
+        tell_event(target, ebpf.name, program, event, base, text);
     target->step = step;
 }

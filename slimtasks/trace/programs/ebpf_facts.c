@@ -19,10 +19,11 @@ static const char *const capabilities[] = {
     "CHECKPOINT_RESTORE",
 };
 
-/* Operations of io_uring (enum io_uring_op) that look a path up. Files opened so are seen by fanotify. */
-static const struct { unsigned operation; const char *name; } lookups[] = {
-    {21, "statx"}, {35, "renameat"}, {36, "unlinkat"}, {37, "mkdirat"}, {38, "symlinkat"}, {39, "linkat"},
-    {42, "setxattr"}, {44, "getxattr"},
+static const struct { unsigned operation; const char *name; } rings[] = {
+    {RING_OPENAT, "openat"}, {RING_OPENAT2, "openat2"}, {RING_STATX, "statx"}, {RING_RENAMEAT, "renameat"},
+    {RING_UNLINKAT, "unlinkat"}, {RING_MKDIRAT, "mkdirat"}, {RING_SYMLINKAT, "symlinkat"}, {RING_LINKAT, "linkat"},
+    {RING_SETXATTR, "setxattr"}, {RING_GETXATTR, "getxattr"}, {RING_CONNECT, "connect"}, {RING_BIND, "bind"},
+    {RING_SENDMSG, "sendmsg"}, {RING_SEND, "send"}, {RING_SEND_ZC, "send_zc"}, {RING_SENDMSG_ZC, "sendmsg_zc"},
 };
 
 bool ebpf_facts_open(int map)
@@ -55,21 +56,24 @@ static void tell_calls(struct target *target, const char *program, const struct 
                 report_fact(target, program, "syscall", "%s%u", kind, i);
             if (narrow && !call_name(0, true))
                 incomplete(target, "%s is a 32-bit program, whose lookups ebpf does not know here", program);
-            if (name && (!strcmp(name, "shmget") || !strcmp(name, "semget") || !strcmp(name, "msgget")))
-                report_fact(target, program, "ipc", "sysv %.3s", name);
             if (name && !strcmp(name, "io_uring_setup") && !ebpf_sees_rings)
                 incomplete(target, "%s uses io_uring, of which this kernel does not tell", program);
         }
 }
+
+static const char *const objects[] = {[IPC_SHM] = "shm", [IPC_SEM] = "sem", [IPC_MSG] = "msg"};
 
 static void tell_rest(struct target *target, const char *program, const struct program *now, struct program *before)
 {
     for (unsigned i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
         if (note(&now->capabilities[i], &before->capabilities[i]))
             report_fact(target, program, "capability", "%s", capabilities[i]);
-    for (unsigned i = 0; i < sizeof lookups / sizeof *lookups; i++)
-        if (note(&now->uring[lookups[i].operation], &before->uring[lookups[i].operation]))
-            incomplete(target, "%s looks paths up through io_uring (%s), which is not seen", program, lookups[i].name);
+    for (unsigned i = 0; i < sizeof objects / sizeof *objects; i++)
+        if (note(&now->ipc[i], &before->ipc[i]))
+            report_fact(target, program, "ipc", "sysv %s", objects[i]);
+    for (unsigned i = 0; i < sizeof rings / sizeof *rings; i++)
+        if (note(&now->uring[rings[i].operation], &before->uring[rings[i].operation]))
+            incomplete(target, "%s uses io_uring (%s) in a way that this kernel does not show", program, rings[i].name);
 }
 
 void ebpf_facts(struct target *target)

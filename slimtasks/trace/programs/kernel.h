@@ -88,7 +88,7 @@ struct nsproxy {
 
 struct task_struct {
     struct thread_info thread_info;
-    int pid, exit_code;
+    int pid, tgid, exit_code;
     struct mm_struct *mm;
     struct fs_struct *fs;
     struct files_struct *files;
@@ -111,8 +111,88 @@ struct socket {
     short type;
 } FIELDS;
 
+struct io_cqe {
+    int fd;
+} FIELDS;
+
+/* A request of an io_uring begins with what its operation keeps of it: one of the structures below. */
 struct io_kiocb {
     __u8 opcode;
+    struct io_cqe cqe;
+    void *async_data;
+} FIELDS;
+
+struct filename {
+    const char *name;
+} FIELDS;
+
+struct open_how {
+    __u64 flags, resolve;
+} FIELDS;
+
+struct io_open {
+    int dfd;
+    struct filename *filename;
+    struct open_how how;
+} FIELDS;
+
+struct io_statx {
+    int dfd;
+    struct filename *filename;
+} FIELDS;
+
+struct io_unlink {
+    int dfd;
+    struct filename *filename;
+} FIELDS;
+
+struct io_mkdir {
+    int dfd;
+    struct filename *filename;
+} FIELDS;
+
+struct io_xattr {
+    struct filename *filename;
+} FIELDS;
+
+struct io_rename {
+    int old_dfd, new_dfd;
+    struct filename *oldpath, *newpath;
+} FIELDS;
+
+struct io_link { /* of symlinks, too */
+    int old_dfd, new_dfd;
+    struct filename *oldpath, *newpath;
+} FIELDS;
+
+struct io_connect {
+    int addr_len;
+} FIELDS;
+
+struct io_bind {
+    int addr_len;
+} FIELDS;
+
+struct __kernel_sockaddr_storage {
+    char bytes[128];
+};
+
+struct msghdr {
+    void *msg_name;
+    int msg_namelen;
+} FIELDS;
+
+struct io_async_msghdr { /* of a request that may have an address */
+    struct msghdr msg;
+    struct __kernel_sockaddr_storage addr;
+} FIELDS;
+
+struct io_sq_data {
+    struct task_struct *thread;
+} FIELDS;
+
+struct io_ring_ctx {
+    struct io_sq_data *sq_data;
 } FIELDS;
 
 #if defined(__TARGET_ARCH_x86)

@@ -22,6 +22,10 @@
 #define UNIX_BYTES 111 /* sun_path and a NUL, which it need not have */
 #define SYS_BIND 2
 #define SYS_CONNECT 3
+#define SYS_SENDTO 11
+#define SYS_SENDMSG 16
+#define SYS_SENDMMSG 20
+#define MOST_MESSAGES 1024 /* of one sendmmsg(2): UIO_MAXIOV */
 #define EINTR 4
 #define EBADF 9
 #define EFAULT 14
@@ -29,6 +33,13 @@
 #define ENOSYS 38
 #define ERESTARTSYS 512
 #define CLONE_NEWNS 0x20000
+#define MS_REMOUNT 0x20
+#define MS_BIND 0x1000
+#define MS_MOVE 0x2000
+#define OPEN_TREE_CLONE 1
+#define O_ACCMODE 3
+#define O_CREAT 0x40
+#define SYS_io_uring_enter 426
 #define PROT_EXEC 4
 #define MAP_ANONYMOUS 0x20
 #define IORING_SETUP_SQPOLL 2
@@ -61,6 +72,14 @@ struct {
     __type(key, __u32);
     __type(value, struct task);
 } tasks SEC(".maps");
+
+/* By the number of the process; an entry stays when it ends, for whoever comes too late to ask /proc. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, MEMBERS);
+    __type(key, __u32);
+    __type(value, struct member);
+} members SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -130,12 +149,14 @@ struct scratch {
     struct call call;
     __u64 arguments[6];
     __s64 result;
-    __u16 number;
+    __u16 number, notes;
+    __u8 type;        /* of the events of its paths */
     bool narrow;      /* a 32-bit one */
+    bool in_kernel;   /* its strings and addresses are copies of the kernel's */
 };
 
 /* One for each kind of program, since they can interrupt each other. */
-enum { SCRATCH_EXIT, SCRATCH_EXEC, SCRATCH_JOIN, SCRATCHES };
+enum { SCRATCH_EXIT, SCRATCH_EXEC, SCRATCH_JOIN, SCRATCH_RING, SCRATCHES };
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, SCRATCHES);
@@ -340,8 +361,8 @@ __noinline int tell_from(struct scratch *scratch, struct slot *slot, __u64 mount
             scratch->event.notes |= NOTE_OTHER_TREE;
     }
     struct hash hash = scratch->hash;
-    /* Each gate's marker counts, though all gates are one program. */
-    if (scratch->event.program != PROGRAM_GATE && bpf_map_lookup_elem(&seen, &hash))
+    /* Each gate's marker counts, though all gates are one program; what was mounted is two events that belong together. */
+    if (scratch->event.program != PROGRAM_GATE && scratch->event.type != EVENT_MOUNT && bpf_map_lookup_elem(&seen, &hash))
         return 0;
     if (!at_root)
         write_place(scratch, mount, directory);
@@ -413,7 +434,7 @@ static __always_inline void begin_call(struct scratch *s, const struct slot *slo
     s->event.type = type;
     s->event.how = how;
     s->event.number = s->number;
-    s->event.notes = s->narrow ? NOTE_32BIT : 0;
+    s->event.notes = s->notes | (s->narrow ? NOTE_32BIT : 0);
     if (s->result < 0 && s->result > -4096)
         s->event.error = s->result <= -ERESTARTSYS ? EINTR : (__s32)-s->result;
 }
@@ -435,6 +456,14 @@ static __always_inline void describe_opened(struct scratch *s, struct task_struc
         s->event.notes |= NOTE_CREATED;
 }
 
+/* Copies a string that the kernel has just read, or copied. */
+static __always_inline long copy_string(struct scratch *s, __u64 address)
+{
+    if (s->in_kernel)
+        return bpf_probe_read_kernel_str(s->text, PATH_BYTES, (void *)address);
+    return bpf_probe_read_user_str(s->text, PATH_BYTES, (void *)address);
+}
+
 /* One of the paths of the call. `in_root`: a leading slash means its directory (RESOLVE_IN_ROOT). */
 __noinline int tell_path(struct scratch *s, struct slot *slot, int which, __u64 flags, int in_root)
 {
@@ -451,10 +480,10 @@ __noinline int tell_path(struct scratch *s, struct slot *slot, int which, __u64 
     int descriptor = directory < 0 ? AT_FDCWD : (int)argument(s, directory);
     if (!address)
         return 0;
-    begin_call(s, slot, EVENT_PATH, how);
+    begin_call(s, slot, s->type, how);
     if (s->event.error == EBADF || s->event.error == ENAMETOOLONG || s->event.error == ENOSYS)
         return 0;
-    long length = bpf_probe_read_user_str(s->text, PATH_BYTES, (void *)address);
+    long length = copy_string(s, address);
     if (length < 0) {
         if (s->event.error == EFAULT)
             return 0;
@@ -468,8 +497,10 @@ __noinline int tell_path(struct scratch *s, struct slot *slot, int which, __u64 
         if (buffer < address + (__u64)length && address < buffer + (__u64)s->result)
             s->event.notes |= NOTE_OVERWRITTEN;
     }
+    if (s->call.kind == KIND_MOUNT && !which && s->type != EVENT_MOUNT && s->text[0] != '/')
+        return 0; /* the name of what is no file */
     s->event.string = (__u16)length;
-    s->event.flags = (__u32)flags & open_flags;
+    s->event.flags = s->type == EVENT_MOUNT ? (__u32)which : (__u32)flags & open_flags;
     if (how == HOW_OPEN && s->result >= 0)
         describe_opened(s, task);
     if (s->call.kind == KIND_MOVES && s->result >= 0) {
@@ -506,7 +537,15 @@ __noinline int tell_file(struct scratch *s, struct slot *slot, int how, int desc
     return tell_from(s, slot, (__u64)path.mnt, (__u64)path.dentry);
 }
 
-__noinline int tell_socket(struct scratch *s, struct slot *slot, int how)
+static __always_inline long copy_bytes(const struct scratch *s, void *to, __u32 size, __u64 address)
+{
+    if (s->in_kernel)
+        return bpf_probe_read_kernel(to, size, (void *)address);
+    return bpf_probe_read_user(to, size, (void *)address);
+}
+
+/* The address that a call gave a socket, or sent something to. */
+__noinline int tell_socket(struct scratch *s, struct slot *slot, int how, __u64 address, __u32 length)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct fs_struct *fs = task->fs;
@@ -515,16 +554,16 @@ __noinline int tell_socket(struct scratch *s, struct slot *slot, int how)
     if (!s || !slot || !fs)
         return 0;
     struct file *file = file_of(task, (int)s->arguments[0]);
-    __u64 address = s->arguments[1];
-    __u32 length = (__u32)s->arguments[2];
     begin_call(s, slot, EVENT_SOCKET, (__u8)how);
-    if (!file || length <= sizeof family || bpf_probe_read_user(&family, sizeof family, (void *)address))
+    if (!address || length <= sizeof family || copy_bytes(s, &family, sizeof family, address))
         return 0;
     if (family == AF_UNIX) {
         if (length > UNIX_BYTES)
             length = UNIX_BYTES;
         barrier_var(length); /* else the compiler's next sum takes the bound from the verifier's eyes */
-        long got = bpf_probe_read_user_str(s->text, (length - 1) & 127, (void *)(address + sizeof family));
+        __u32 most = (length - 1) & 127;
+        long got = s->in_kernel ? bpf_probe_read_kernel_str(s->text, most, (void *)(address + sizeof family))
+                                : bpf_probe_read_user_str(s->text, most, (void *)(address + sizeof family));
         if (got > 1) {
             s->event.type = EVENT_PATH;
             s->event.string = (__u16)got;
@@ -536,25 +575,111 @@ __noinline int tell_socket(struct scratch *s, struct slot *slot, int how)
         length = 127;
     barrier_var(length);
     length &= 127;
-    if (bpf_probe_read_user(s->text, length, (void *)address))
+    if (copy_bytes(s, s->text, length, address))
         return 0;
     s->event.string = (__u16)length;
-    struct socket *socket = BPF_CORE_READ(file, private_data);
-    s->event.mode = (__u16)BPF_CORE_READ(socket, type);
+    if (file) {
+        struct socket *socket = BPF_CORE_READ(file, private_data);
+        s->event.mode = (__u16)BPF_CORE_READ(socket, type);
+    }
     return tell_from(s, slot, 0, 0);
+}
+
+/* The first two fields of a msghdr: an address, and its length. */
+static __always_inline void tell_message(struct scratch *s, struct slot *slot, __u64 message)
+{
+    struct { __u64 name; __u32 length; } wide = {};
+    struct { __u32 name, length; } narrow = {};
+
+    if (s->narrow) {
+        if (bpf_probe_read_user(&narrow, sizeof narrow, (void *)message))
+            return;
+        wide.name = narrow.name;
+        wide.length = narrow.length;
+    } else if (bpf_probe_read_user(&wide, 12, (void *)message))
+        return;
+    if (wide.name)
+        tell_socket(s, slot, HOW_CONNECT, wide.name, wide.length);
+}
+
+/* Each has an address of its own: those that were sent, and the one at which that ended. */
+__noinline int tell_messages(struct scratch *s, struct slot *slot)
+{
+    if (!s || !slot)
+        return 0;
+    __u64 size = s->narrow ? 32 : 64, message = s->arguments[1];
+    __s64 last = s->result > 0 ? s->result : 0;
+
+#pragma clang loop unroll(disable)
+    for (__u32 i = 0; i < MOST_MESSAGES; i++) {
+        if (i > last || i >= (__u32)s->arguments[2])
+            break;
+        tell_message(s, slot, message);
+        message += size;
+    }
+    return 0;
+}
+
+static __always_inline void tell_network(struct scratch *s, struct slot *slot, __u8 kind)
+{
+    if (kind == KIND_SOCKET)
+        tell_socket(s, slot, s->call.how[0], s->arguments[1], (__u32)s->arguments[2]);
+    else if (kind == KIND_SENDTO) {
+        if (s->arguments[4])
+            tell_socket(s, slot, HOW_CONNECT, s->arguments[4], (__u32)s->arguments[5]);
+    } else if (kind == KIND_SENDMSG)
+        tell_message(s, slot, s->arguments[1]);
+    else
+        tell_messages(s, slot);
 }
 
 /* socketcall(2): the arguments lie in memory, as longs of 32 bits. */
 static __always_inline void tell_socketcall(struct scratch *s, struct slot *slot)
 {
-    __u64 which = s->arguments[0];
-    __u32 inner[3];
+    __u64 which = s->arguments[0], address = s->arguments[1];
+    __u32 inner[6] = {};
 
-    if ((which != SYS_BIND && which != SYS_CONNECT) || bpf_probe_read_user(inner, sizeof inner, (void *)s->arguments[1]))
+    if (bpf_probe_read_user(inner, which == SYS_SENDTO ? sizeof inner : sizeof inner / 2, (void *)address))
         return;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 6; i++)
         s->arguments[i] = inner[i];
-    tell_socket(s, slot, which == SYS_BIND ? HOW_BIND : HOW_CONNECT);
+    s->call.how[0] = which == SYS_BIND ? HOW_BIND : HOW_CONNECT;
+    if (which == SYS_BIND || which == SYS_CONNECT)
+        tell_network(s, slot, KIND_SOCKET);
+    else if (which == SYS_SENDTO)
+        tell_network(s, slot, KIND_SENDTO);
+    else if (which == SYS_SENDMSG)
+        tell_network(s, slot, KIND_SENDMSG);
+    else if (which == SYS_SENDMMSG)
+        tell_network(s, slot, KIND_SENDMMSG);
+}
+
+/* A ring whose requests a thread of the kernel takes: that is followed, too, since no call of the process shows them. */
+static __always_inline void follow_poller(struct scratch *s)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct file *ring = file_of(task, (int)s->result);
+    struct io_ring_ctx *context = ring ? BPF_CORE_READ(ring, private_data) : NULL;
+    struct task_struct *thread = NULL;
+
+    if (context && bpf_core_field_exists(context->sq_data) && bpf_core_field_exists(((struct io_sq_data *)0)->thread))
+        thread = BPF_CORE_READ(context, sq_data, thread);
+    __u32 tid = thread ? (__u32)BPF_CORE_READ(thread, pid) : 0;
+    if (!tid || bpf_map_update_elem(&tasks, &tid, &s->who, BPF_ANY))
+        COUNT(polled_rings);
+}
+
+static __always_inline void note_object(const struct scratch *s)
+{
+    struct program *program = bpf_map_lookup_elem(&programs, &s->who.program);
+    if (program)
+        program->ipc[s->call.path[0] & 7] = 1;
+}
+
+static __always_inline bool is_elsewhere(const struct slot *slot)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    return (__u64)task->nsproxy->mnt_ns != slot->mount_namespace;
 }
 
 /* After fchdir(2), unshare(2), setns(2). */
@@ -592,7 +717,10 @@ static __always_inline void tell_call(struct scratch *s, struct slot *slot)
             tell_file(s, slot, HOW_MAP, (int)s->arguments[4]);
         return;
     case KIND_SOCKET:
-        tell_socket(s, slot, s->call.how[0]);
+    case KIND_SENDTO:
+    case KIND_SENDMSG:
+    case KIND_SENDMMSG:
+        tell_network(s, slot, s->call.kind);
         return;
     case KIND_SOCKETCALL:
         tell_socketcall(s, slot);
@@ -604,10 +732,25 @@ static __always_inline void tell_call(struct scratch *s, struct slot *slot)
     case KIND_URING:
         bpf_probe_read_user(&flags, 4, (void *)(s->arguments[1] + 8));
         if (s->result >= 0 && flags & IORING_SETUP_SQPOLL)
-            COUNT(polled_rings);
+            follow_poller(s);
         return;
+    case KIND_IPC:
+        if (s->result >= 0)
+            note_object(s);
+        return;
+    case KIND_MOUNT:
+        if (s->arguments[3] & MS_REMOUNT)
+            s->call.how[0] = HOW_NONE;
+        else if (s->result >= 0 && s->arguments[3] & (MS_BIND | MS_MOVE))
+            s->type = EVENT_MOUNT;
+        break;
+    case KIND_OPEN_TREE: /* what it copies can be mounted by a descriptor, which tells nothing of the place */
+        if (s->result >= 0 && s->arguments[2] & OPEN_TREE_CLONE && is_elsewhere(slot))
+            s->notes = NOTE_OTHER_TREE;
+        break;
     }
-    tell_path(s, slot, 0, flags, !!(resolve & RESOLVE_IN_ROOT));
+    if (s->call.how[0])
+        tell_path(s, slot, 0, flags, !!(resolve & RESOLVE_IN_ROOT));
     if (s->call.how[1])
         tell_path(s, slot, 1, flags, 0);
 }
@@ -624,6 +767,7 @@ static __always_inline void know_root(struct scratch *scratch, struct slot *slot
     slot->root_mount = (__u64)place.mnt;
     slot->root_directory = (__u64)place.dentry;
     slot->user_namespace = (__u64)task->real_cred->user_ns;
+    slot->mount_namespace = (__u64)task->nsproxy->mnt_ns;
     hash_place(scratch, (__u64)place.mnt, (__u64)place.dentry);
     slot->top = scratch->top;
     bpf_map_update_elem(&roots, &place, &number, BPF_ANY);
@@ -669,7 +813,10 @@ int BPF_PROG(returned, struct pt_regs *regs, long result)
     scratch->call = *(const struct call *)call;
     scratch->result = result;
     scratch->number = (__u16)number;
+    scratch->notes = 0;
+    scratch->type = EVENT_PATH;
     scratch->narrow = narrow;
+    scratch->in_kernel = false;
     copy_arguments(scratch->arguments, regs, narrow);
     tell_call(scratch, slot);
     return 0;
@@ -698,6 +845,13 @@ static __always_inline __u32 program_of(struct scratch *scratch, struct task *wh
         return PROGRAM_OTHER;
     bpf_map_update_elem(&numbers, &hash, &number, BPF_ANY);
     return number;
+}
+
+static __always_inline void remember(__u32 process, __u32 slot, bool by_exec)
+{
+    struct member member = {slot, by_exec};
+    if (bpf_map_update_elem(&members, &process, &member, BPF_ANY))
+        COUNT(forgotten);
 }
 
 static __always_inline void tell_exec(struct scratch *scratch, const struct task *who, struct slot *slot,
@@ -731,6 +885,7 @@ int BPF_PROG(executed, struct task_struct *task, int old_tid, struct linux_binpr
         if (!slot)
             return 0;
         who = (struct task){*slot, PROGRAM_ENGINE};
+        remember(tid, *slot, true);
         note_standing(fs);
     }
     struct slot *slot = bpf_map_lookup_elem(&slots, &who.slot);
@@ -792,6 +947,8 @@ int BPF_PROG(forked, struct task_struct *parent, struct task_struct *child)
             note_standing(fs);
         if (bpf_map_update_elem(&tasks, &to, &who, BPF_ANY))
             COUNT(untracked);
+        if (child->tgid == child->pid)
+            remember(to, who.slot, false);
     }
     return 0;
 }
@@ -831,15 +988,140 @@ int BPF_PROG(capable, const struct cred *cred, struct user_namespace *wanted, co
     return 0;
 }
 
-/* Since 6.4 it has one argument. */
+/* One path of a request. What comes of it nobody knows yet, so that one which is not there is told as any other. */
+__noinline int tell_requested(struct scratch *s, struct slot *slot, __u64 filename, int directory, int in_root)
+{
+    if (!s || !slot)
+        return 0;
+    s->arguments[0] = (__u32)directory;
+    s->arguments[1] = (__u64)BPF_CORE_READ((struct filename *)filename, name);
+    return tell_path(s, slot, 0, 0, in_root);
+}
+
+/* An operation of io_uring and, where it has one name alone, what keeps its path. */
+#define ONE_PATH(type, way, in_root)                                                                                   \
+    do {                                                                                                               \
+        struct type *kept = (void *)request;                                                                           \
+        if (!bpf_core_field_exists(kept->filename))                                                                    \
+            return false;                                                                                              \
+        s->call.how[0] = way;                                                                                          \
+        tell_requested(s, slot, (__u64)BPF_CORE_READ(kept, filename), BPF_CORE_READ(kept, dfd), in_root);              \
+        return true;                                                                                                   \
+    } while (0)
+
+#define TWO_PATHS(type, first, second)                                                                                 \
+    do {                                                                                                               \
+        struct type *kept = (void *)request;                                                                           \
+        if (!bpf_core_field_exists(kept->oldpath) || !bpf_core_field_exists(kept->newpath))                            \
+            return false;                                                                                              \
+        s->call.how[0] = first;                                                                                        \
+        if (first)                                                                                                     \
+            tell_requested(s, slot, (__u64)BPF_CORE_READ(kept, oldpath), BPF_CORE_READ(kept, old_dfd), 0);             \
+        s->call.how[0] = second;                                                                                       \
+        tell_requested(s, slot, (__u64)BPF_CORE_READ(kept, newpath), BPF_CORE_READ(kept, new_dfd), 0);                 \
+        return true;                                                                                                   \
+    } while (0)
+
+static __always_inline bool tell_opening(struct scratch *s, struct slot *slot, struct io_kiocb *request)
+{
+    struct io_open *kept = (void *)request;
+    if (!bpf_core_field_exists(kept->how))
+        return false;
+    __u64 flags = BPF_CORE_READ(kept, how.flags), resolve = BPF_CORE_READ(kept, how.resolve);
+    __u8 way = flags & O_CREAT ? HOW_CREATE : flags & O_ACCMODE ? HOW_WRITE : HOW_STAT; /* fanotify tells of reading */
+    ONE_PATH(io_open, way, !!(resolve & RESOLVE_IN_ROOT));
+}
+
+static __always_inline bool tell_xattr(struct scratch *s, struct slot *slot, struct io_kiocb *request, __u8 way)
+{
+    struct io_xattr *kept = (void *)request;
+    if (!bpf_core_field_exists(kept->filename))
+        return false;
+    s->call.how[0] = way;
+    tell_requested(s, slot, (__u64)BPF_CORE_READ(kept, filename), AT_FDCWD, 0);
+    return true;
+}
+
+/* The address that a request has, which the kernel has copied. */
+static __always_inline bool tell_address(struct scratch *s, struct slot *slot, struct io_kiocb *request, __u8 how)
+{
+    struct io_async_msghdr *copied = BPF_CORE_READ(request, async_data);
+    __u32 length = 0;
+
+    if (!bpf_core_field_exists(copied->addr) || !bpf_core_field_exists(copied->msg))
+        return false;
+    if (!copied)
+        return true;
+    if (request->opcode == RING_CONNECT)
+        length = (__u32)BPF_CORE_READ((struct io_connect *)request, addr_len);
+    else if (request->opcode == RING_BIND) {
+        if (bpf_core_type_exists(struct io_bind))
+            length = (__u32)BPF_CORE_READ((struct io_bind *)request, addr_len);
+    } else if (BPF_CORE_READ(copied, msg.msg_name))
+        length = (__u32)BPF_CORE_READ(copied, msg.msg_namelen);
+    s->arguments[0] = (__u32)BPF_CORE_READ(request, cqe.fd);
+    if (length)
+        tell_socket(s, slot, how, (__u64)__builtin_preserve_access_index(&copied->addr), length);
+    return true;
+}
+
+/* False where what the request looks up cannot be told. */
+static __always_inline bool tell_request(struct scratch *s, struct slot *slot, struct io_kiocb *request)
+{
+    switch (request->opcode) {
+    case RING_OPENAT:
+    case RING_OPENAT2:
+        return tell_opening(s, slot, request);
+    case RING_STATX:
+        ONE_PATH(io_statx, HOW_STAT, 0);
+    case RING_UNLINKAT:
+        ONE_PATH(io_unlink, HOW_REMOVE, 0);
+    case RING_MKDIRAT:
+        ONE_PATH(io_mkdir, HOW_CREATE, 0);
+    case RING_RENAMEAT:
+        TWO_PATHS(io_rename, HOW_RENAME, HOW_RENAME);
+    case RING_LINKAT:
+        TWO_PATHS(io_link, HOW_STAT, HOW_CREATE);
+    case RING_SYMLINKAT: /* the first is only a text */
+        TWO_PATHS(io_link, HOW_NONE, HOW_CREATE);
+    case RING_SETXATTR:
+        return tell_xattr(s, slot, request, HOW_WRITE);
+    case RING_GETXATTR:
+        return tell_xattr(s, slot, request, HOW_STAT);
+    case RING_CONNECT:
+    case RING_SENDMSG:
+    case RING_SEND:
+    case RING_SEND_ZC:
+    case RING_SENDMSG_ZC:
+        return tell_address(s, slot, request, HOW_CONNECT);
+    case RING_BIND:
+        return tell_address(s, slot, request, HOW_BIND);
+    }
+    return true;
+}
+
+/* Since 6.4 it has one argument. A thread of the kernel that takes requests works with its process's memory, files and
+ * directories. */
 SEC("?tp_btf/io_uring_submit_req")
 int BPF_PROG(submitted, struct io_kiocb *request)
 {
-    __u32 tid = (__u32)bpf_get_current_pid_tgid();
+    __u32 tid = (__u32)bpf_get_current_pid_tgid(), which = SCRATCH_RING;
     struct task *who = bpf_map_lookup_elem(&tasks, &tid);
     struct program *program = who ? bpf_map_lookup_elem(&programs, &who->program) : NULL;
+    struct slot *slot = who ? bpf_map_lookup_elem(&slots, &who->slot) : NULL;
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
-    if (program)
+    if (!program || !slot || !s)
+        return 0;
+    s->who = *who;
+    s->call = (struct call){KIND_PATHS, {HOW_NONE, HOW_NONE}, {1, 0}, {0, -1}, -1};
+    s->result = 0;
+    s->number = SYS_io_uring_enter;
+    s->notes = 0;
+    s->type = EVENT_PATH;
+    s->narrow = false;
+    s->in_kernel = true;
+    if (!tell_request(s, slot, request))
         program->uring[request->opcode & 63] = 1;
     return 0;
 }

@@ -7,6 +7,7 @@
 #define PROGRAMS 2048    /* different executables in all traced containers */
 #define SLOTS 256        /* containers at a time */
 #define TASKS 32768      /* threads at a time */
+#define MEMBERS 65536    /* processes of all containers that are known to have been theirs */
 #define PATH_BYTES 4096  /* PATH_MAX, the ending NUL included */
 #define DEPTH 64         /* directories between a file and the root */
 
@@ -19,32 +20,47 @@ enum how { HOW_NONE, HOW_OPEN, HOW_EXEC, HOW_LIST, HOW_MAP, HOW_STAT, HOW_ACCESS
 
 /* What is special about a call. */
 enum kind { KIND_NONE, KIND_PATHS, KIND_OPEN, KIND_OPENAT2, KIND_EXECVE, KIND_READLINK, KIND_GETDENTS, KIND_MMAP,
-            KIND_SOCKET, KIND_SOCKETCALL, KIND_MOVES, KIND_STANDS, KIND_URING };
+            KIND_SOCKET, KIND_SENDTO, KIND_SENDMSG, KIND_SENDMMSG, KIND_SOCKETCALL, KIND_MOVES, KIND_STANDS, KIND_MOUNT,
+            KIND_OPEN_TREE, KIND_IPC, KIND_URING };
 
 struct call {
     __u8 kind;
     __u8 how[2];         /* of its one or two paths; HOW_NONE where there is no second */
-    __s8 path[2];        /* which argument is the string */
+    __s8 path[2];        /* which argument is the string; of KIND_IPC the number of its kind of object */
     __s8 directory[2];   /* which argument is the descriptor that the string starts at; -1: the working directory */
     __s8 flags;          /* of KIND_OPEN: which argument they are, -1: creat(2); of KIND_READLINK: the buffer */
 };
+
+enum { IPC_SHM, IPC_SEM, IPC_MSG };
+
+/* Operations of io_uring with a path or an address (enum io_uring_op). */
+enum { RING_SENDMSG = 9, RING_CONNECT = 16, RING_OPENAT = 18, RING_STATX = 21, RING_SEND = 26, RING_OPENAT2 = 28,
+       RING_RENAMEAT = 35, RING_UNLINKAT, RING_MKDIRAT, RING_SYMLINKAT, RING_LINKAT, RING_SETXATTR = 42,
+       RING_GETXATTR = 44, RING_SEND_ZC = 47, RING_SENDMSG_ZC, RING_BIND = 56 };
 
 struct task {
     __u32 slot, program;
 };
 
+/* A process that is, or was, the container's. */
+struct member {
+    __u32 slot, by_exec;                       /* by_exec: before the first exec in the container it was the engine's */
+};
+
 struct slot {
-    __u64 root_mount, root_directory, top, user_namespace;   /* addresses in the kernel, known once the gate ran */
+    __u64 root_mount, root_directory, top;     /* addresses in the kernel, known once the gate ran */
+    __u64 user_namespace, mount_namespace;
     __u32 step, spare;
 };
 
 /* Written by the kernel as single bytes: no two processors can lose each other's. */
 struct program {
-    __u8 calls[CALLS], calls32[CALLS], capabilities[64], uring[64];
+    __u8 calls[CALLS], calls32[CALLS], capabilities[64], uring[64], ipc[8];
     __u8 unshared;       /* it made a mount namespace of its own */
 } __attribute__((aligned(8))); /* as the map's elements are */
 
-enum { EVENT_PATH, EVENT_FILE, EVENT_PROGRAM, EVENT_SOCKET };
+enum { EVENT_PATH, EVENT_FILE, EVENT_PROGRAM, EVENT_SOCKET,
+       EVENT_MOUNT };    /* each of the two paths of a bind or move that succeeded; flags: 1 for where it is now */
 enum {                   /* event.notes */
     NOTE_UNREADABLE = 1, /* the string, by us though not by the call */
     NOTE_DEEP = 2,       /* more than DEPTH directories, or more than PATH_BYTES */
@@ -70,6 +86,7 @@ struct event {
 struct counters {
     __u64 lost;          /* events for which there was no room */
     __u64 untracked;     /* processes for which there was no room */
+    __u64 forgotten;     /* processes for which there was no room among the members */
     __u64 numberless;    /* calls with a number that is not known, or of the x32 kind */
     __u64 programs;      /* how many programs have a number */
     __u64 polled_rings;  /* io_uring rings whose submissions no call shows */

@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -225,6 +226,35 @@ static void tell_paths(struct target *target, const struct attachment *a, struct
     }
 }
 
+/* The path that an argument of mount(2) is, absolute; false where it cannot be read. */
+static bool mount_path(__u64 address, char *path, size_t size)
+{
+    char asked[PATH_BYTES], start[PATH_BYTES] = "";
+
+    if (!caller_string(&caller, address, asked, sizeof asked) || !*asked
+        || (*asked != '/' && !caller_directory(&caller, AT_FDCWD, start, sizeof start)))
+        return false;
+    snprintf(path, size, "%s%s%s", *asked == '/' ? caller.root : start, *asked == '/' ? "" : "/", asked);
+    return true;
+}
+
+/* What is mounted from where is not looked up unless it is a path; and a part of the tree is at another place then. */
+static void tell_mount(struct target *target, const struct attachment *a, struct event *event, const struct call *call,
+                       const __u64 *args)
+{
+    bool remounts = args[3] & MS_REMOUNT, inner = args[3] & (MS_BIND | MS_MOVE) && !remounts;
+    struct call about = *call;
+    char source[2 * PATH_BYTES + 8], point[sizeof source], text[2 * sizeof source];
+
+    if (!inner) {                                    /* the place alone */
+        about.how[1] = HOW_NONE;
+        about.path[0] = call->path[1];
+    }
+    tell_paths(target, a, event, "mount", &about, args);
+    if (inner && mount_path(args[0], source, sizeof source) && mount_path(args[1], point, sizeof point))
+        report('M', target->id, text, (size_t)snprintf(text, sizeof text, "%s%c%s", point, 0, source));
+}
+
 /* Whether the call is the gate's opening of itself, by which it is known that we are asked. */
 static bool is_marker(const struct seccomp_data *data)
 {
@@ -263,7 +293,7 @@ void notify_call(struct target *target, struct attachment *a, pid_t thread, cons
     const struct call *call = &(is_narrow ? narrow : native)[number];
     if (is_marker(data))
         marked(target, a, &notify);
-    else if (call->kind == KIND_NONE)
+    else if (call->kind == KIND_NONE || call->kind == KIND_IPC)
         tell_named(target, name);
     else if (call->kind == KIND_GETDENTS)
         tell_list(target, &event, (int)data->args[0]);
@@ -274,6 +304,9 @@ void notify_call(struct target *target, struct attachment *a, pid_t thread, cons
         tell_socketcall(target, &event, data->args);
     else if (call->kind == KIND_URING)
         incomplete(target, "%s uses io_uring, and what it looks at through that notify cannot see", caller.program);
-    else if (call->kind != KIND_MMAP && call->kind != KIND_STANDS)
+    else if (call->kind == KIND_MOUNT)
+        tell_mount(target, a, &event, call, data->args);
+    else if (call->kind != KIND_MMAP && call->kind != KIND_STANDS && call->kind != KIND_SENDTO
+             && call->kind != KIND_SENDMSG && call->kind != KIND_SENDMMSG)
         tell_paths(target, a, &event, name, call, data->args);
 }

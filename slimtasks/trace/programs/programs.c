@@ -50,7 +50,8 @@ static bool executes_elsewhere(const struct target *target, pid_t pid)
 
 /* Programs of the engine work in the container too: runc opens its /etc/passwd before it starts an exec's command,
  * dockerd unpacks files. Their executable is not a file of the container. What a process did before it was the gate
- * was runc's. One that is gone counts as the container's: better one path too many than one too few. */
+ * was runc's. One that is gone, where no source has followed it, counts as the container's: better one path too many
+ * than one too few. */
 static bool is_from_outside(const struct target *target, pid_t pid)
 {
     char text[4096], path[64];
@@ -147,12 +148,31 @@ static void check_followed(struct target *target, pid_t pid)
         incomplete(target, "%s is not attached to a process that runs %s", lacking->name, exe);
 }
 
-/* Whether the process is not the container's. One that is gets known by this. */
+/* As the sources know that noted it when it happened. */
+static enum belonging whose(struct target *target, pid_t pid, bool executed)
+{
+    enum belonging belongs = UNSURE;
+
+    for (int i = 0; i < SOURCES && belongs == UNSURE; i++)
+        if (target->sources[i] && target->sources[i]->belongs)
+            belongs = target->sources[i]->belongs(target, pid, executed);
+    return belongs;
+}
+
+/* As /proc tells now. */
+static bool is_outside(const struct target *target, pid_t pid, bool executed)
+{
+    return executed && target->late ? executes_elsewhere(target, pid) : is_from_outside(target, pid);
+}
+
+/* Whether the process is not the container's: as a source knows that follows each of its processes; else as /proc tells
+ * now. `executed`: it has just begun to run another program. One that is the container's gets known by this. */
 bool is_foreign(struct target *target, struct programs *programs, pid_t pid, bool executed)
 {
     if (known(programs, pid))
         return false;
-    if (executed && target->late ? executes_elsewhere(target, pid) : is_from_outside(target, pid))
+    enum belonging belongs = whose(target, pid, executed);
+    if (belongs == FOREIGN || (belongs == UNSURE && is_outside(target, pid, executed)))
         return true;
     check_followed(target, pid);
     programs->processes[(unsigned)pid % MOST] = (struct process){pid, inherited(target, programs, pid), "", false};

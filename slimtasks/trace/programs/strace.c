@@ -11,7 +11,7 @@
 #include "tracer.h"
 
 #define CALLS "%file,?getdents,getdents64,fchdir,?fork,?vfork,clone,?clone3,unshare,setns,socket,bind,connect," \
-    "?shmget,?semget,?msgget,?mq_open,?io_uring_setup,ptrace"
+    "sendto,sendmsg,sendmmsg,?shmget,?semget,?msgget,?mq_open,?mq_unlink,?io_uring_setup,ptrace"
 /* Without the others it would not tell of a process that one of them killed. */
 #define SIGNALS "!chld,urg,winch,cont"
 
@@ -74,6 +74,16 @@ static void told(struct target *target, const char *text, size_t length)
     target->heard = now();
 }
 
+/* Most of what is sent goes where the socket is connected to: the line has no address then. One that is not whole may
+ * have it in its other half. */
+static bool tells_nothing(const char *call, size_t length)
+{
+    static const char unfinished[] = "<unfinished ...>";
+    size_t tail = sizeof unfinished - 1;
+
+    return !strncmp(call, "send", 4) && !strstr(call, "sa_family=") && !(length > tail && !strcmp(call + length - tail, unfinished));
+}
+
 static void line(struct target *target, struct attachment *a, const char *text, size_t length)
 {
     const char *call = strchr(text, ' ');
@@ -85,7 +95,7 @@ static void line(struct target *target, struct attachment *a, const char *text, 
         marked(target, a, &strace);
     if (call && !strncmp(call, "+++ ", 4) && strncmp(call, "+++ superseded", 14) && atoi(text) == a->gate)
         a->strace->saw_end = true;
-    if (call && *call != '-' && is_new(target, text, length))
+    if (call && *call != '-' && !tells_nothing(call, length - (size_t)(call - text)) && is_new(target, text, length))
         told(target, text, length);
 }
 

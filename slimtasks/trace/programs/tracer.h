@@ -26,6 +26,8 @@ struct attachment {
     struct notify *notify;
 };
 
+enum belonging { UNSURE, OURS, FOREIGN };             /* ours: the container's */
+
 /* What a source does; none but name, kind, able and read is needed (NULL). */
 struct source {
     const char *name;
@@ -39,6 +41,7 @@ struct source {
     void (*mounted)(struct target *);                /* something was mounted or unmounted */
     void (*read)(struct target *);                   /* reports all that was queued when it was called */
     bool (*proves)(struct target *);                 /* whether it sees a lookup that we make now */
+    enum belonging (*belongs)(struct target *, pid_t, bool executes);   /* whose the process was as it did that */
     bool (*ended)(struct target *);                  /* after the container: whether the last of it was read and proved */
     void (*stop)(struct target *);                   /* frees what it keeps of the target and its attachments */
 };
