@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from engine_relay import Relay
 from pipeline_repo import Repo
 
 pytest_plugins = ("engine_images", "pipeline_repo")
@@ -45,3 +46,40 @@ def test_an_incomplete_trace_is_no_trace_unless_it_is_allowed(repo: Repo) -> Non
     trace = repo.report()["web"]["trace"]
     assert (trace["complete"], trace["incomplete"]) == (False, [MOUNTED])
     assert repo.left_over() == []
+
+
+TESTERS = """\
+  - client: {command: [sh, -c, 'cat /for/client && wget -q -O - http://web/ | head -n 9'], stdout: [client, hello]}
+  - client: {image: TAG/ground, command: [sh, -c, 'cat /etc/passwd; wget -q -O - http://web/'], stdout: [hello]}
+  - host: {command: [sh, -c, 'cat for-host; sh -c ./ask'], stdout: [host]}
+  - wait: {port: 80}
+trace: {backend: BACKEND}
+"""
+ASK = """\
+#!/usr/bin/env python3
+import os, urllib.request
+assert b"hello" in urllib.request.urlopen(f"http://{os.environ['SLIMTASKS_HOST']}:{os.environ['SLIMTASKS_PORT_80']}/").read()
+"""
+THEIRS = ("client", "host", "/ask", "passwd", "wget", "/cat", "/head", "python", "relay", "slimtasks")
+# What serves the page, as busybox's shell starts it; all else would be somebody else's.
+OURS = {"", "/bin/server", "/bin/busybox"}
+
+
+@pytest.mark.parametrize("backend", ["ebpf", "strace"])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "by relay"])
+def test_the_testers_programs_are_in_no_trace(repo: Repo, backend: str, elsewhere: bool) -> None:
+    """Neither those of clients, also of the same image, nor of the host, nor what looks whether it is ready."""
+    repo.write("images/web/for-host", "host\n")
+    repo.write("images/web/ask", ASK).chmod(0o755)
+    repo.append("images/web/Dockerfile", "COPY client /for/client\n")
+    repo.write("images/web/client", "client\n")
+    repo.append(SPEC, TESTERS.replace("TAG", repo.tags).replace("BACKEND", backend))
+    with Relay() as relay:
+        result = repo.run("trace:web", **({"DOCKER_HOST": relay.address} if elsewhere else {}))
+    assert result.status == 0, result.output
+    records = [json.loads(line) for line in repo.path("build/web/trace.jsonl").read_text().splitlines()]
+    assert records[0]["backend"]["lookups"] == backend
+    paths = {record["path"] for record in records if "how" in record}
+    assert {"/www/index.html", "/etc/httpd.conf"} <= paths  # it was traced
+    assert {name for record in records for name in record.get("by", (record.get("program", ""),))} <= OURS
+    assert [path for path in paths if any(word in path for word in THEIRS)] == []
