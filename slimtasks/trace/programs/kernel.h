@@ -182,6 +182,10 @@ struct msghdr {
     int msg_namelen;
 } FIELDS;
 
+struct io_async_connect { /* before 6.10, when addresses were copied late */
+    char unread;
+};
+
 struct io_async_msghdr { /* of a request that may have an address */
     struct msghdr msg;
     struct __kernel_sockaddr_storage addr;

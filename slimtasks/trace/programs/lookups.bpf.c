@@ -1048,7 +1048,8 @@ static __always_inline bool tell_address(struct scratch *s, struct slot *slot, s
     struct io_async_msghdr *copied = BPF_CORE_READ(request, async_data);
     __u32 length = 0;
 
-    if (!bpf_core_field_exists(copied->addr) || !bpf_core_field_exists(copied->msg))
+    if (!bpf_core_field_exists(copied->addr) || !bpf_core_field_exists(copied->msg)
+        || bpf_core_type_exists(struct io_async_connect))
         return false;
     if (!copied)
         return true;
