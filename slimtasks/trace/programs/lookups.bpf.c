@@ -397,13 +397,18 @@ static __always_inline long number_of(struct pt_regs *regs)
     return (long)regs->orig_ax;
 }
 
+static __always_inline __u64 fifth_argument(struct pt_regs *regs, bool narrow)
+{
+    return narrow ? (__u32)regs->di : regs->r8;
+}
+
 static __always_inline void copy_arguments(__u64 *to, struct pt_regs *regs, bool narrow)
 {
     to[0] = narrow ? (__u32)regs->bx : regs->di;
     to[1] = narrow ? (__u32)regs->cx : regs->si;
     to[2] = narrow ? (__u32)regs->dx : regs->dx;
     to[3] = narrow ? (__u32)regs->si : regs->r10;
-    to[4] = narrow ? (__u32)regs->di : regs->r8;
+    to[4] = fifth_argument(regs, narrow);
     to[5] = narrow ? (__u32)regs->bp : regs->r9;
 }
 #else
@@ -417,13 +422,18 @@ static __always_inline long number_of(struct pt_regs *regs)
     return regs->syscallno;
 }
 
+static __always_inline __u64 fifth_argument(struct pt_regs *regs, bool narrow)
+{
+    return regs->regs[4];
+}
+
 static __always_inline void copy_arguments(__u64 *to, struct pt_regs *regs, bool narrow)
 {
     to[0] = regs->orig_x0; /* regs[0] is the result by now */
     to[1] = regs->regs[1];
     to[2] = regs->regs[2];
     to[3] = regs->regs[3];
-    to[4] = regs->regs[4];
+    to[4] = fifth_argument(regs, narrow);
     to[5] = regs->regs[5];
 }
 #endif
@@ -624,10 +634,9 @@ static __always_inline void tell_network(struct scratch *s, struct slot *slot, _
 {
     if (kind == KIND_SOCKET)
         tell_socket(s, slot, s->call.how[0], s->arguments[1], (__u32)s->arguments[2]);
-    else if (kind == KIND_SENDTO) {
-        if (s->arguments[4])
-            tell_socket(s, slot, HOW_CONNECT, s->arguments[4], (__u32)s->arguments[5]);
-    } else if (kind == KIND_SENDMSG)
+    else if (kind == KIND_SENDTO)
+        tell_socket(s, slot, HOW_CONNECT, s->arguments[4], (__u32)s->arguments[5]);
+    else if (kind == KIND_SENDMSG)
         tell_message(s, slot, s->arguments[1]);
     else
         tell_messages(s, slot);
@@ -802,7 +811,7 @@ int BPF_PROG(returned, struct pt_regs *regs, long result)
         return 0;
     if (!*used)
         *used = 1;
-    if (!call->kind)
+    if (!call->kind || (call->kind == KIND_SENDTO && !fifth_argument(regs, narrow))) /* of send(2) there are many */
         return 0;
     struct scratch *scratch = bpf_map_lookup_elem(&scratches, &which);
     if (!scratch)
