@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from slimtasks.engine.client import Engine
+from typing import TYPE_CHECKING
+
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.sources.held import HELD
 from slimtasks.trace.tracer_image import packaged, sources_digest
+
+if TYPE_CHECKING:  # it imports much, and the graph is made without an engine
+    from slimtasks.engine.client import Engine
 
 TRACER = "tracer"
 """What the repo of slimtasks itself calls the image."""
