@@ -19,7 +19,7 @@ from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.layering import Item, Plan, plan_layers
 from slimtasks.oci.archive import write_image
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.records import Entry, Fat, Package, SlimLayer, to_json, write_json, write_lines
+from slimtasks.records import Entry, Fat, ImagePath, Package, SlimLayer, to_json, write_json, write_lines
 from slimtasks.records import Layer as FatLayer
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Inputs, select
@@ -73,6 +73,7 @@ class BuiltRepo:
         by: Mapping[str, tuple[str, ...]] = {},
         steps: Mapping[str, tuple[int, ...]] = {},
         base: Sequence[Entry] = (),
+        captured: Mapping[ImagePath, bytes] = {},
     ) -> None:
         """Declares an image, and writes what fat, trace, select, layers and image would; `by`, `steps` are by path."""
         self.write(
@@ -111,6 +112,7 @@ class BuiltRepo:
                 packages=packages,
                 config=config,
                 layers=layers,
+                captured=captured,
                 keep=image.keep,
                 keep_packages=image.keep_packages,
                 drop=image.drop,

@@ -243,6 +243,24 @@ def test_the_base_of_an_image_tells_what_it_has(tmp_path: Path) -> None:
     assert layer and (layer.name, layer.number, layer.of) == ("of somewhere/base:1", 1, 2)
 
 
+def test_what_is_written_for_the_image(tmp_path: Path) -> None:
+    repo = BuiltRepo(tmp_path)
+    status = "/var/lib/dpkg/status"
+    told = "Package: app\nVersion: 1.0\nStatus: install ok installed\n"
+    captured = {ImagePath(status): f"{told}\n{told.replace('app', 'gone')}".encode()}
+    tree = f"/app size=9 package=app\n/gone size=9 package=gone\n{status} size={len(captured[ImagePath(status)])}\n"
+    repo.build("web", "", tree, "read /app", captured=captured)
+    assert why_text(found(repo, "/var/lib/dpkg/status.d/app"), 0).split("\n")[:2] == [
+        "/var/lib/dpkg/status.d/app stays in web",
+        f"  file 0644, owner 0:0, {len(told)} B, written for this image",
+    ]
+    repo.build("web", "", tree, f"read /app\nread {status}", captured=captured)
+    assert why_text(found(repo, status), 0).split("\n")[1] == (
+        f"  file 0644, owner 0:0, {len(told)} B, written for this image"
+    )
+    assert found(repo, "/var/lib/dpkg/status.d/app").state == "absent"
+
+
 def test_names_that_are_not_utf8_and_hard_links(tmp_path: Path) -> None:
     repo = BuiltRepo(tmp_path)
     tree = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from slimtasks.answers.built import Built, PackedLayer
 from slimtasks.answers.reasons import Because, Reasons
 from slimtasks.answers.weights import Extent, Scales
-from slimtasks.records import Entry, ImagePath
+from slimtasks.records import Entry, ImagePath, Selected
 from slimtasks.rootfs import Tree, globbed, is_below, is_engines, normalise
 from slimtasks.selection import missing
 from slimtasks.selection.rules import nearby, nearest
@@ -59,6 +59,7 @@ class Why:
     passed: tuple[Passed, ...] = ()
     entry: Entry | None = None  # of the fat image, or as the slim image has it
     moved: str = ""  # the path in the slim image, where `final.base` moved it
+    rewritten: bool = False  # whether its content is not the fat image's, but written when it was selected
     package: Ownership | None = None
     layer: PackedLayer | None = None
     reasons: tuple[Because, ...] = ()
@@ -106,8 +107,9 @@ def _staying(built: Built, asked: str, entry: Entry, passed: tuple[Passed, ...],
         path=entry.path,
         state="stays" if all(link.stays for link in passed) else "unlinked",
         passed=passed,
-        entry=entry,
+        entry=replace(entry, size=_length(choice), digest="") if choice.content else entry,
         moved=choice.path if choice.path != entry.path else "",
+        rewritten=bool(choice.content),
         package=_package(built, entry),
         layer=None if directory else built.layer_of(choice.path),  # of a directory, each that has something in it
         reasons=reasons.of(entry.path),
@@ -122,10 +124,22 @@ def _placed(built: Built, asked: str, path: ImagePath, passed: tuple[Passed, ...
     source = built.tree.lookup(choice.source) if choice.source else None
     if source is not None:
         return _staying(built, asked, source, passed, reasons)
-    size = len(choice.content.encode(errors="surrogateescape"))
-    made = Entry(path, "file", 0o644, size=size) if choice.content else Entry(path, "dir", 0o755)
-    layer = built.layer_of(path)
-    return Why(built.image.name, asked, path, "stays", passed, made, layer=layer, reasons=reasons.of(path))
+    made = Entry(path, "file", 0o644, size=_length(choice)) if choice.content else Entry(path, "dir", 0o755)
+    return Why(
+        image=built.image.name,
+        asked=asked,
+        path=path,
+        state="stays",
+        passed=passed,
+        entry=made,
+        rewritten=bool(choice.content),
+        layer=built.layer_of(path),
+        reasons=reasons.of(path),
+    )
+
+
+def _length(choice: Selected) -> int:
+    return len(choice.content.encode(errors="surrogateescape"))
 
 
 def _added(built: Built, asked: str, path: ImagePath, passed: tuple[Passed, ...]) -> Why:

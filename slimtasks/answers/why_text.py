@@ -29,7 +29,7 @@ def _lines(answer: Why, most: int) -> Iterator[str]:
     if answer.moved:
         yield f"  stands at {shown(answer.moved)}, as the base has a symlink on the way"
     if answer.entry is not None:
-        yield f"  {_kind(answer.entry)}"
+        yield f"  {_kind(answer.entry)}{', written for this image' if answer.rewritten else ''}"
     if answer.package is not None:
         yield f"  package  {_ownership(answer.package)}"
     if answer.layer is not None:
