@@ -50,6 +50,14 @@ def test_nested_records_come_back_as_records(tmp_path: Path) -> None:
     assert list(read_lines(path, Selected)[1]) == [chosen]
 
 
+def test_a_line_with_more_than_a_record_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    write_lines(path, {}, [STRANGE, STRANGE])
+    path.write_text(path.read_text().rstrip("\n") + "{}\n")
+    with pytest.raises(Damaged, match="more than a record in line 3"):
+        list(read_lines(path, Entry)[1])
+
+
 def test_defaults_are_left_out_of_a_line(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     write_lines(path, {}, [Entry(ImagePath("/x"), "dir", 0o755)])

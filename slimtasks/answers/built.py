@@ -38,7 +38,6 @@ class Built:
         self.image = image
         self._workspace = workspace
         self._files = workspace.image(image.name)
-        self._paths: dict[str, frozenset[ImagePath]] = {}  # in layers, by their diff IDs
 
     @cached_property
     def tree(self) -> Tree:
@@ -108,10 +107,8 @@ class Built:
         """The highest layer that has the path; None where the store no longer tells."""
         return next((layer for layer in reversed(self.layers) if path in self._paths_in(layer)), None)
 
-    def _paths_in(self, layer: PackedLayer) -> frozenset[ImagePath]:
-        if layer.diff_id not in self._paths:
-            self._paths[layer.diff_id] = frozenset(_paths(self._workspace.layer(layer.diff_id)))
-        return self._paths[layer.diff_id]
+    def _paths_in(self, layer: PackedLayer) -> Iterator[ImagePath]:
+        return _paths(self._workspace.layer(layer.diff_id))
 
     def _with(self, path: Path) -> ImageFiles:
         """The image's files, one of which has to be there."""

@@ -21,7 +21,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Path:
+class Lone:
     """A path that only one of them has."""
 
     path: ImagePath
@@ -63,8 +63,8 @@ class Difference:
     after: str
     size_before: int  # bytes of contents
     size_after: int
-    added: tuple[Path, ...]
-    removed: tuple[Path, ...]
+    added: tuple[Lone, ...]
+    removed: tuple[Lone, ...]
     changed: tuple[Changed, ...]
     packages: tuple[OfPackage, ...] = ()  # most bytes first
     config: tuple[Field, ...] = ()
@@ -118,7 +118,7 @@ class _Packages:
     def of(self, path: ImagePath) -> str:
         return self._owners.get(path, "")
 
-    def told(self, added: Iterable[Path], removed: Iterable[Path], changed: Iterable[Changed]) -> tuple[OfPackage, ...]:
+    def told(self, added: Iterable[Lone], removed: Iterable[Lone], changed: Iterable[Changed]) -> tuple[OfPackage, ...]:
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         ways = [
             *((path.package, 0, path.size) for path in added),
@@ -170,8 +170,8 @@ def _size(entry: Entry) -> int:
     return 0 if entry.hardlink else entry.size
 
 
-def _path(entry: Entry, package: str) -> Path:
-    return Path(entry.path, entry.type, _size(entry), entry.target, package)
+def _path(entry: Entry, package: str) -> Lone:
+    return Lone(entry.path, entry.type, _size(entry), entry.target, package)
 
 
 def _config(before: TreeSide, after: TreeSide) -> Iterator[Field]:

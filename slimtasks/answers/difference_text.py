@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from slimtasks.answers.difference import Changed, Difference, Field, OfPackage, Path
+from slimtasks.answers.difference import Changed, Difference, Field, Lone, OfPackage
 from slimtasks.answers.text import first, plain, rest, shown, signed, sized, wrapped
 from slimtasks.answers.trace_difference import ChangedUse, Moved, TraceDifference, UseOf
 from slimtasks.sizes import size_text
@@ -45,7 +45,7 @@ def _listed(title: str, items: Sequence[object], lines: Iterable[str], most: int
         yield from rest(items, most)
 
 
-def _path(path: Path) -> str:
+def _path(path: Lone) -> str:
     if path.type == "file":
         return f"  {sized(path.size)}  {shown(path.path)}"
     target = f" -> {shown(path.target)}" if path.target else ""

@@ -81,7 +81,7 @@ def _loss(built: Built, package: str, entries: list[Entry], scales: Scales) -> L
 
 
 def _lost(entry: Entry, scales: Scales) -> LostFile:
-    return LostFile(entry.path, 0 if entry.hardlink else scales.removed([entry]).size, entry.package)
+    return LostFile(entry.path, scales.freed(entry), entry.package)
 
 
 def _named(built: Built, package: str) -> str:

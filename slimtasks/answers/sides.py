@@ -34,6 +34,7 @@ _PARTS = ("fat", "trace", "lock")
 _REFERENCE = re.compile(r"[:/]|[0-9a-f]{12,64}$")  # a tag of a registry, or an id
 
 Owners = Callable[[], Mapping[str, str]]
+Inventory = Callable[[ImageFiles], tuple[Entry, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,19 @@ class TraceSide:
 Side = TreeSide | TraceSide
 
 
-def side(session: Session, text: str) -> Side:
+def sides(session: Session, before: str, after: str) -> tuple[Side, Side]:
+    """What both texts name; both may be of one image, whose inventory is read once then."""
+    inventory = cache(fatfiles.inventory)
+    return side(session, before, inventory), side(session, after, inventory)
+
+
+def side(session: Session, text: str, inventory: Inventory = fatfiles.inventory) -> Side:
     """What the text names, see GRAMMAR; SlimError where it names nothing. Only what is nothing here asks an engine."""
     name, at, part = text.rpartition("@")
     if part in _PARTS and name in session.by_name:
-        return _of_part(session, session.by_name[name], part, text)
+        return _of_part(session, session.by_name[name], part, text, inventory)
     if text in session.by_name:
-        return _of_image(session, session.by_name[text], text)
+        return _of_image(session, session.by_name[text], text, inventory)
     path = Path(text)
     if path.exists() and not path.is_dir():
         return _of_file(path, text)
@@ -79,22 +86,23 @@ def side(session: Session, text: str) -> Side:
     raise SlimError(f"diff: {text} is not there", f"{hint}allowed: {GRAMMAR}")
 
 
-def _of_image(session: Session, image: Image, text: str) -> Side:
+def _of_image(session: Session, image: Image, text: str, inventory: Inventory) -> Side:
     """As it is in build/: of a slim one the packages are told by the fat image, which knows more of them."""
     files = session.workspace.image(image.name)
     if image.kind == "build":
-        return _of_inventory(files, image.name, text)
+        return _of_inventory(files, image.name, text, inventory)
     with _there(files.archive, image.name).open("rb") as stream:
         found = _of_archive(stream, str(files.archive))
     if image.kind == "base":
         return replace(found, name=text)
-    return TreeSide(text, found.entries, found.config, cache(partial(_owners, files)), cache(partial(_versions, files)))
+    owners = partial(_owners, files, inventory)
+    return TreeSide(text, found.entries, found.config, owners, partial(_versions, files))
 
 
-def _of_part(session: Session, image: Image, part: str, text: str) -> Side:
+def _of_part(session: Session, image: Image, part: str, text: str, inventory: Inventory) -> Side:
     files = session.workspace.image(image.name)
     if part == "fat":
-        return _of_inventory(files, image.name, text)
+        return _of_inventory(files, image.name, text, inventory)
     if part == "trace":
         return _of_trace(_there(files.trace, image.name), text)
     lock = trace_lock(image)
@@ -103,11 +111,11 @@ def _of_part(session: Session, image: Image, part: str, text: str) -> Side:
     return _of_trace(lock, text)
 
 
-def _of_inventory(files: ImageFiles, name: str, text: str) -> TreeSide:
+def _of_inventory(files: ImageFiles, name: str, text: str, inventory: Inventory) -> TreeSide:
     _there(files.inventory, name)
-    entries, fat = fatfiles.inventory(files), fatfiles.fat(files)
-    owners: Mapping[str, str] = {entry.path: entry.package for entry in entries if entry.package}
-    return TreeSide(text, entries, fat.config.get("config") or {}, lambda: owners, cache(partial(_versions, files)))
+    config = fatfiles.fat(files).config.get("config") or {}
+    owners = partial(_owners, files, inventory)
+    return TreeSide(text, inventory(files), config, owners, partial(_versions, files))
 
 
 def _of_file(path: Path, text: str) -> Side:
@@ -151,8 +159,8 @@ def _of_trace(path: Path, text: str) -> TraceSide:
     return TraceSide(text, *read_given(given, Locked))
 
 
-def _owners(files: ImageFiles) -> Mapping[str, str]:
-    return {entry.path: entry.package for entry in fatfiles.inventory(files) if entry.package}
+def _owners(files: ImageFiles, inventory: Inventory) -> Mapping[str, str]:
+    return {entry.path: entry.package for entry in inventory(files) if entry.package}
 
 
 def _versions(files: ImageFiles) -> Mapping[str, str]:

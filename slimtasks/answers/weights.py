@@ -38,6 +38,10 @@ class Scales:
         mine = [entry for entry in entries if entry.type != "dir" and entry.path not in self._staying]
         return Extent(len(mine), self._size(_inodes(mine) - self._kept))
 
+    def freed(self, entry: Entry) -> int:
+        """The bytes that go with a path that goes: those of an inode with its first name, if all of them go."""
+        return 0 if entry.hardlink or entry.path in self._kept else entry.size
+
     def _size(self, inodes: Iterable[str]) -> int:
         return sum(entry.size for inode in inodes if (entry := self._tree.lookup(inode)) is not None)
 

@@ -30,13 +30,13 @@ class Diff(Answering):
     def answer(self, session: Session, words: list[str], options: dict[str, Any]) -> tuple[Any, str, list[str]]:
         from slimtasks.answers.difference import difference
         from slimtasks.answers.difference_text import difference_text, trace_difference_text
-        from slimtasks.answers.sides import TraceSide, TreeSide, side
+        from slimtasks.answers.sides import TraceSide, TreeSide, sides
         from slimtasks.answers.trace_difference import trace_difference
         from slimtasks.errors import SlimError
 
         if len(words) != 2:
             raise InvalidCommand("diff: say which two, for example: doit diff before.tar nginx")
-        before, after = side(session, words[0]), side(session, words[1])
+        before, after = sides(session, *words)
         names = [name for word in words if (name := word.partition("@")[0]) in session.by_name]
         if isinstance(before, TreeSide) and isinstance(after, TreeSide):
             images = difference(before, after)
