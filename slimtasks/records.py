@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Literal, NewType, TypeVar
 
 from slimtasks.errors import Damaged
+
+_IN_MEMORY = 1 << 20  # bytes of lines, before they go to a file until their number is known
 
 ImagePath = NewType("ImagePath", str)
 """A path in an image: absolute, normalised, `/` for the root; symlinks in it are not resolved."""
@@ -100,7 +103,7 @@ class Fat:
     whole: bool = False  # every file is wanted: the image was made to be shipped as it is (from.stdout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Access:
     """One path that the traced run used, in one of the ways below.
 
@@ -294,11 +297,14 @@ def read_record(path: Path, kind: type[R]) -> R:
 def write_lines(path: Path, header: dict[str, Any], records: Iterable[Any]) -> None:
     """Writes a header line, with the number of `lines` that follow, and then a line for each record."""
     encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-    records = tuple(records)
-    with whole_file(path) as file:
-        file.write(encode({**header, "lines": len(records)}).encode() + b"\n")
+    lines = 0
+    with whole_file(path) as file, SpooledTemporaryFile(_IN_MEMORY, "w+b", dir=str(path.parent)) as body:
         for record in records:
-            file.write(encode(to_json(record)).encode() + b"\n")
+            body.write(encode(to_json(record)).encode() + b"\n")
+            lines += 1
+        body.seek(0)
+        file.write(encode({**header, "lines": lines}).encode() + b"\n")
+        shutil.copyfileobj(body, file)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ class Trace:
     """What a traced run used."""
 
     header: dict[str, Any]
-    accesses: tuple[Access, ...]
+    accesses: Iterable[Access]  # as often as wanted, but for one that was just put together
     programs: tuple[Program, ...]
 
     @property
@@ -73,17 +75,46 @@ def idle(header: dict[str, Any]) -> tuple[str, ...]:
 
 def write_trace(path: Path, trace: Trace) -> None:
     """Writes the file; the same trace gives the same bytes."""
-    write_lines(path, {**trace.header, "version": VERSION}, (*trace.accesses, *trace.programs))
+    write_lines(path, {**trace.header, "version": VERSION}, chain(trace.accesses, trace.programs))
 
 
 def read_trace(path: Path) -> Trace:
-    """Reads what `write_trace` wrote; raises Damaged."""
+    """Reads what `write_trace` wrote; raises Damaged. The accesses stay in the file, and are read when asked for."""
     with intact(path), path.open("rb") as file:
-        header, *lines = map(json.loads, file)
-        if len(lines) != header["lines"]:
-            raise Damaged(path, f"it ends after {len(lines)} of {header['lines']} lines")
-        return Trace(header, _those(Access, "path", lines), _those(Program, "program", lines))
+        header, programs, read = json.loads(file.readline()), [], 0
+        for line in file:
+            data = json.loads(line)
+            if "program" in data:
+                programs.append(from_json(Program, data))
+            read += 1
+        if read != header["lines"]:
+            raise Damaged(path, f"it ends after {read} of {header['lines']} lines")
+        return Trace(header, _Accesses(path), tuple(programs))
 
 
-def _those(kind: Any, key: str, lines: Iterable[dict[str, Any]]) -> tuple[Any, ...]:
-    return tuple(from_json(kind, line) for line in lines if key in line)
+@dataclass(frozen=True)
+class _Accesses:
+    """Those in a file; a trace may have a million."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Access]:
+        with self.path.open("rb") as file:
+            file.readline()
+            for line in file:
+                with intact(self.path):
+                    data = json.loads(line)
+                    access = _access(data) if "path" in data else None
+                if access is not None:
+                    yield access
+
+
+def _access(data: dict[str, Any]) -> Access:
+    """The record. What most accesses have in common is one object for all of them."""
+    shared: dict[str, Any] = {name: _shared(tuple(data[name])) for name in ("by", "steps", "sources") if name in data}
+    return from_json(Access, {**data, **shared, "how": _shared(data["how"])})
+
+
+@lru_cache(maxsize=1024)
+def _shared(value: Any) -> Any:
+    return value

@@ -11,7 +11,9 @@ from slimtasks.trace import frames
 from slimtasks.trace.frames import Frame
 from slimtasks.trace.gate import is_ours
 from slimtasks.trace.strace import Parser
-from slimtasks.trace.uses import Fact, Use, absolute, outcome, tidied
+from slimtasks.trace.strace_meaning import Meanings
+from slimtasks.trace.use_set import UseSet
+from slimtasks.trace.uses import Fact, Use, absolute, asked_besides, outcome, tidied
 
 MOST_MOUNTS = 4  # of parts of what was mounted, one after the other, that a path is followed through
 
@@ -39,7 +41,7 @@ class Backend:
 class Recording:
     """All that the traced containers used, from every source."""
 
-    uses: frozenset[Use]
+    uses: UseSet
     facts: frozenset[Fact]
     containers: int
     commands: int  # that passed a gate: first processes and execs
@@ -59,11 +61,14 @@ class TracedContainer:
     killed: set[int] = field(default_factory=set)  # in their gates, so that nothing of them ran
     done: bool = False
     problems: set[str] = field(default_factory=set)
-    uses: set[Use] = field(default_factory=set)
+    uses: UseSet = field(default_factory=UseSet)
     facts: set[Fact] = field(default_factory=set)
     mounts: set[tuple[str, str]] = field(default_factory=set)  # place -> the part of the root that was mounted there
-    parser: Parser = field(default_factory=Parser)
+    parser: Parser = field(init=False)
     counters: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.parser = Parser(Meanings(self.uses, self.facts))
 
     def take(self, frame: Frame) -> None:
         """Adds what a frame says."""
@@ -97,7 +102,7 @@ class TracedContainer:
         how = outcome(how, errno.errorcode.get(int(error), error) if int(error) else "")
         path = absolute(asked, base, base)
         if how and asked and not is_ours(path):
-            self.uses.add(Use(path, how, _theirs(program), int(step), source, asked))
+            self.uses.add(Use(path, how, _theirs(program), int(step), source, asked_besides(asked, path)))
 
     def _end(self, text: str) -> None:
         self.counters = dict(word.split("=", 1) for word in text.split())
@@ -112,11 +117,10 @@ class TracedContainer:
     def close(self) -> None:
         """Takes what the lines of strace said, as far as they came."""
         self.parser.close()
-        self.uses |= self.parser.meanings.uses
-        mounts = _chained(self.mounts | self.parser.meanings.mounts)
-        self.uses |= {use._replace(path=path) for use in self.uses for path in _sources(use.path, mounts)}
-        self.facts |= self.parser.meanings.facts
         self.problems |= self.parser.meanings.problems
+        if mounts := _chained(self.mounts | self.parser.meanings.mounts):
+            sources = ((use, path) for use in self.uses for path in _sources(use.path, mounts))
+            self.uses.update(UseSet(use._replace(path=path, asked=use.asked or use.path) for use, path in sources))
 
 
 def _chained(mounts: set[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -151,7 +155,7 @@ def union(targets: Iterable[TracedContainer], *, allow_incomplete: bool = False)
     if problems and not allow_incomplete:
         raise incomplete(problems)
     return Recording(
-        uses=frozenset(use for target in targets for use in target.uses),
+        uses=UseSet(use for target in targets for use in target.uses),
         facts=frozenset(fact for target in targets for fact in target.facts),
         containers=len(targets),
         commands=sum(len(target.released) for target in targets),

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from slimtasks.trace.gate import is_ours
 from slimtasks.trace.strace_calls import PATHS, PathArgument, ways_of_opening
 from slimtasks.trace.strace_line import Call, descriptor_path, string, unescaped
-from slimtasks.trace.uses import MISSED, NO_LOOKUP, Fact, Use, absolute, outcome
+from slimtasks.trace.use_set import UseSet
+from slimtasks.trace.uses import MISSED, NO_LOOKUP, Fact, Use, absolute, asked_besides, outcome
 
 SOURCE = "strace"
 OWN_PLACE = re.compile("CLONE_(FS|NEWNS|NEWUSER)")  # of unshare(2): root and working directory are no longer shared
@@ -60,7 +61,7 @@ class Process:
 class Meanings:
     """All that the calls said so far."""
 
-    uses: set[Use] = field(default_factory=set)
+    uses: UseSet = field(default_factory=UseSet)
     facts: set[Fact] = field(default_factory=set)
     problems: set[str] = field(default_factory=set)
     new_mount_namespaces: bool = False
@@ -185,7 +186,7 @@ class Meanings:
 
     def _add(self, process: Process, path: str, how: str, step: int, asked: str = "") -> None:
         if how and not is_ours(path):
-            self.uses.add(Use(path, how, process.program, step, SOURCE, asked))
+            self.uses.add(Use(path, how, process.program, step, SOURCE, asked_besides(asked, path)))
 
 
 def _addresses(call: Call) -> list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from slimtasks.records import WRITES, Access, ImagePath, Program
 from slimtasks.rootfs import Tree
-from slimtasks.trace.uses import Fact, Use, tidied
+from slimtasks.trace.use_set import UseSet
+from slimtasks.trace.uses import Fact, Use
 
 LOOKUPS = frozenset({"strace", "ebpf"})  # sources that see the string and the flags of an open
 _OPENS = frozenset({"exec", "read", "write", "create", "list"})
@@ -23,13 +25,12 @@ _FACTS = {
 }
 
 
-def accesses(uses: Iterable[Use], tree: Tree) -> tuple[Access, ...]:
+def accesses(uses: Iterable[Use], tree: Tree) -> Iterator[Access]:
     """Sorted by path and way; `tree` is the fat image's, by which symlinks lead on."""
-    found: dict[tuple[str, str], list[Use]] = defaultdict(list)
-    for use in _joined(uses, tree):
-        found[use.path, use.how].append(use)
     programs = _Programs(tree)
-    return tuple(_access(path, how, found[path, how], programs, tree) for path, how in sorted(found))
+    joined = UseSet(_joined(UseSet(map(_without_pids, uses)), tree))
+    for (path, how), same in groupby(joined, lambda use: (use.path, use.how)):
+        yield _access(path, how, tuple(same), programs, tree)
 
 
 def programs(uses: Iterable[Use], facts: Iterable[Fact], tree: Tree) -> tuple[Program, ...]:
@@ -74,34 +75,33 @@ def reached(path: str, how: str, tree: Tree) -> ImagePath:
     return resolved if resolved != path else ImagePath("")
 
 
-def _access(path: str, how: str, uses: Iterable[Use], programs: _Programs, tree: Tree) -> Access:
+def _access(path: str, how: str, uses: tuple[Use, ...], programs: _Programs, tree: Tree) -> Access:
     return Access(
         ImagePath(path),
         how,
         by=tuple(sorted({programs.of(use.program) for use in uses} - {""})),
         steps=tuple(sorted({use.step for use in uses})),
         sources=tuple(sorted({use.source for use in uses})),
-        asked=tuple(sorted({use.asked for use in uses if use.asked and _is_other(use.asked, path)})),
+        asked=tuple(sorted({use.asked for use in uses} - {""})),
         reached=reached(path, how, tree),
     )
 
 
-def _joined(uses: Iterable[Use], tree: Tree) -> Iterator[Use]:
+def _joined(uses: UseSet, tree: Tree) -> Iterator[Use]:
     """What fanotify saw, told by what the sources of lookups saw of the same files, which know more of it.
 
     It cannot tell for what a file was opened: where all who named it opened it to write, that is it. It asks for
     programs afterwards, and for paths: one that was renamed meanwhile may have either name.
     """
-    uses = tuple(map(_without_pids, uses))
-    others: dict[tuple[str, int], list[Use]] = defaultdict(list)
+    opened = (use for use in uses if use.source in LOOKUPS and use.how in _OPENS)
+    others = UseSet(use._replace(path=tree.walk(use.path).resolved) for use in opened)
     for use in uses:
-        if use.source in LOOKUPS and use.how in _OPENS:
-            others[tree.walk(use.path).resolved, use.step].append(use)
-    renamed = {(use.path, use.step) for use in uses if use.how == "rename"}
-    for use in uses:
-        if use.source not in LOOKUPS and (use.path, use.step) in renamed:
+        if use.source in LOOKUPS:
+            yield use
             continue
-        same = [] if use.source in LOOKUPS else others.get((use.path, use.step), [])
+        if any(other.how == "rename" for other in uses.of(use.path, use.step)):
+            continue
+        same = others.of(use.path, use.step)
         purposes = {other.how for other in same} - {"create"}
         how = "write" if use.how == "read" and purposes == {"write"} else use.how
         by = {other.program for other in same if (other.how == "exec") == (use.how == "exec")} or {use.program}
@@ -115,10 +115,6 @@ def _without_pids(use: Use) -> Use:
     """Paths below /proc as proc(5) names them: no number tells one run from another."""
     path = _TID.sub(r"\1[tid]", _PID.sub("/proc/[pid]", use.path))
     return use if path == use.path else use._replace(path=path, asked="")
-
-
-def _is_other(asked: str, path: str) -> bool:
-    return not asked.startswith("/") or tidied(asked) != path
 
 
 def _told(use: Use, tree: Tree) -> Iterable[tuple[str, str]]:

@@ -18,6 +18,7 @@ _PARSERS = (
     "sidecar.py",
     "strace*.py",
     "summary.py",
+    "use_set.py",
     "uses.py",
 )
 

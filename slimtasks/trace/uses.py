@@ -18,7 +18,7 @@ class Use(NamedTuple):
     program: str  # '' where it is not known
     step: int
     source: str
-    asked: str = ""  # the string, where there was one
+    asked: str = ""  # the string, where it is not just the path
 
 
 class Fact(NamedTuple):
@@ -38,6 +38,11 @@ def outcome(how: str, error: str) -> str:
     if error in NO_LOOKUP:
         return ""
     return how if how in LOOKS else "stat"
+
+
+def asked_besides(asked: str, path: str) -> str:
+    """The string that was asked for the path, where it tells anything that the path does not; else ''."""
+    return asked if not asked.startswith("/") or tidied(asked) != path else ""
 
 
 def absolute(asked: str, start: str, root: str = "/") -> str:
