@@ -1,6 +1,7 @@
 """One flood of opens under one backend, as a process of its own whose memory is the host side's; prints JSON.
 
-Both sides are counted: what the flood did, and what the trace has of it.
+Both sides are counted: what the flood did, and what the trace has of it. The host side's memory is that of the whole
+stage, the trace written and read back; what a selection from it takes is told apart.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import resource
 import sys
 import time
 from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from measuring import CHECKOUT
@@ -19,8 +23,12 @@ from trace_backends import launching
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.labels import RUN
 from slimtasks.errors import IncompleteTrace
+from slimtasks.rootfs import Tree
+from slimtasks.selection import Inputs, select
+from slimtasks.trace.file import Trace, read_trace, write_trace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Recording
+from slimtasks.trace.summary import accesses, programs
 
 PATIENCE = 300.0  # seconds
 
@@ -41,20 +49,41 @@ def main() -> None:
                 done, took = stream.read_all(None, PATIENCE)[0].split()
                 found |= {"done": int(done), "took": float(took)}
                 began = time.monotonic()
-            found |= seen(launcher.finish())
+            recording = launcher.finish()
+            found["drained"] = time.monotonic() - began
+            found |= seen(recording)
+            found |= staged(recording)
         except IncompleteTrace as error:
-            found["incomplete"] = error.what
-        found["drained"] = time.monotonic() - began
+            found |= {"incomplete": error.what, "drained": time.monotonic() - began, "host": peak()}
         found["sidecar"] = sidecar_memory(made)
-    found["host"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(found))
 
 
 def seen(recording: Recording) -> dict[str, Any]:
     """What the trace has of the flood's files, by source."""
-    opened = {(use.source, use.path) for use in recording.uses if use.how == "read" and use.path.startswith("/f/")}
-    counts = Counter(source for source, _ in opened)
+    counts: Counter[str] = Counter()
+    for path, uses in groupby(recording.uses, lambda use: use.path):
+        counts.update({use.source for use in uses if use.how == "read" and path.startswith("/f/")})
     return {"paths": dict(counts), "events": recording.events, "lines": recording.lines}
+
+
+def staged(recording: Recording) -> dict[str, Any]:
+    """What the stage makes of it, and a selection of that: seconds, and bytes of this process at most until then."""
+    began, tree = time.monotonic(), Tree(())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.jsonl"
+        made = programs(recording.uses, recording.facts, tree)
+        write_trace(path, Trace({}, accesses(recording.uses, tree), made))
+        trace = read_trace(path)
+        assert trace.header["lines"] == sum(1 for _ in trace.accesses) + len(made)
+        found = {"written": time.monotonic() - began, "host": peak()}
+        select(Inputs((), tuple(trace.accesses), granularity="file"))
+    return found | {"selecting": peak()}
+
+
+def peak() -> int:
+    """Bytes of this process that were resident at once, at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def sidecar_memory(made: Engine) -> int:

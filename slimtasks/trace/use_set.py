@@ -10,7 +10,7 @@ from itertools import starmap
 from slimtasks.errors import SlimError
 from slimtasks.trace.uses import Use
 
-MOST_FRESH = 8192  # uses in memory, some 3 MB; few containers have more
+MOST_FRESH = 2048  # uses in memory, some 1 MB
 _COLUMNS = "path, how, step, source, program, asked"
 _TABLE = f"""
 PRAGMA journal_mode = OFF;

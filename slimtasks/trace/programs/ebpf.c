@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -156,6 +157,7 @@ static bool able(char *why, size_t size)
         tried = true;
         libbpf_set_print(listen_to_libbpf);
         works = load(true) || load(false);
+        malloc_trim(0);                              /* of all the types of the kernel, which libbpf had to read */
         if (works) {
             ring = ring_buffer__new(bpf_map__fd(kernel->maps.events), take, NULL, NULL);
             slots_used = 1;

@@ -20,7 +20,6 @@
 struct fanotify {
     int group;                                       /* -1: it could not be had */
     bool proved;                                     /* an open of our own came through */
-    struct set seen;
     struct programs *programs;
 };
 
@@ -125,12 +124,7 @@ static void less_deleted(struct target *target, char *path, size_t length, nlink
 
 static void record(struct target *target, const char *program, const char *how, const char *path)
 {
-    struct { const char *program; unsigned step; char how, path[4096]; } entry = {program, target->step, *how, ""};
-    size_t length = strlen(path);
-
-    memcpy(entry.path, path, length);
-    if (set_add(&target->fanotify->seen, (void *)&entry, offsetof(typeof(entry), path) + length))
-        report_access(target, program, "fanotify", how, 0, "", path);
+    report_access(target, program, "fanotify", how, 0, "", path);
 }
 
 /* A mount that is gone meanwhile, with who used it, says nothing; but if there is the same file, that is it. */
@@ -260,7 +254,6 @@ static void stop(struct target *target)
 {
     close(target->fanotify->group);
     mounts_free(target);
-    set_free(&target->fanotify->seen);
     programs_free(target->fanotify->programs);
     free(target->fanotify);
 }

@@ -30,6 +30,7 @@ void report(char type, unsigned target, const void *bytes, size_t length)
         exit(1);
 }
 
+/* Unless it was told already. */
 void report_access(struct target *target, const char *program, const char *source, const char *how, int error,
                    const char *base, const char *asked)
 {
@@ -39,9 +40,10 @@ void report_access(struct target *target, const char *program, const char *sourc
 
     if (length >= (int)sizeof text)
         incomplete(target, "a path is too long to be told");
-    else
+    else if (is_untold(target, 'A', text, (size_t)length)) {
         report('A', target->id, text, (size_t)length);
-    target->heard = now();
+        target->heard = now();
+    }
 }
 
 void incomplete(struct target *target, const char *format, ...)

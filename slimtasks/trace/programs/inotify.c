@@ -21,7 +21,7 @@ struct inotify {
     bool proving, proved;                            /* an open of our own is made; came through */
     const char **directories;                        /* by watch descriptor, container's paths; "" for the root */
     int most;                                        /* of them */
-    struct set names, made, seen;                    /* made: directories that were not there at the start */
+    struct set names, made;                          /* made: directories that were not there at the start */
 };
 
 /* File systems whose files are no image's. */
@@ -123,20 +123,15 @@ static void mounted(struct target *target)
 
 static void opened(struct target *target, const char *path, bool is_directory)
 {
-    struct inotify *self = target->inotify;
-    char key[4200];
-
     if (!strcmp(path, GATE)) {
         seek_gates(target);
         for (struct attachment *a = target->attachments; a; a = a->next)
             marked(target, a, &inotify);
         return;
     }
-    if (is_directory && set_has(&self->made, path, strlen(path)))
+    if (is_directory && set_has(&target->inotify->made, path, strlen(path)))
         return;                                      /* we have listed it ourselves, and no image has it */
-    int length = snprintf(key, sizeof key, "%u %s%s", target->step, path, is_directory ? "/" : "");
-    if (set_add(&self->seen, key, (size_t)length))
-        report_access(target, "", "inotify", is_directory ? "list" : "read", 0, "", path);
+    report_access(target, "", "inotify", is_directory ? "list" : "read", 0, "", path);
 }
 
 static void happened(struct target *target, const struct inotify_event *event)
@@ -214,7 +209,6 @@ static void stop(struct target *target)
     close(self->queue);
     set_free(&self->names);
     set_free(&self->made);
-    set_free(&self->seen);
     free(self->directories);
     free(self);
 }

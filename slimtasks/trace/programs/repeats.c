@@ -8,7 +8,6 @@
 struct repeats {
     bool rooted_elsewhere;                           /* a process changed its root: one string now means several paths */
     uint64_t programs;                               /* that got a number because nothing else tells them apart */
-    struct set lines;
     struct task { pid_t pid; uint64_t program, next; } tasks[MOST];   /* next: of an exec that is not over; 0: unknown */
 };
 
@@ -103,12 +102,10 @@ bool is_new(struct target *target, const char *line, size_t length)
         return true;
     memcpy(key, &head, sizeof head);
     memcpy(key + sizeof head, call, length);
-    return set_add(&repeats->lines, key, sizeof head + length);
+    return is_untold(target, 'S', key, sizeof head + length);
 }
 
 void repeats_free(struct target *target)
 {
-    if (target->repeats)
-        set_free(&target->repeats->lines);
     free(target->repeats);
 }

@@ -92,6 +92,9 @@ size_t poll_one(int file, struct pollfd *polls, size_t size);
 size_t read_file(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t read_link(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* told.c: what was told already */
+bool is_untold(const struct target *target, char type, const char *bytes, size_t length);
+
 /* backend.c: which sources a target gets */
 bool choose(const char *name);
 void give_sources(struct target *target);
