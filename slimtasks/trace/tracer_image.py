@@ -8,7 +8,7 @@ from pathlib import Path
 from slimtasks.fingerprint import digest_of_code
 
 PROGRAMS = Path(__file__).parent / "programs"
-_SOURCES = ("*.c", "*.h", "Makefile", "Dockerfile")
+_SOURCES = ("*.c", "*.h", "Makefile", "Dockerfile*")
 _PARSERS = (
     "file.py",
     "frames.py",

@@ -1,5 +1,6 @@
 /* The system calls that take a path, by name: the numbers come from the headers, for this architecture and, on
  * x86-64, for its 32-bit programs. */
+#include <asm/unistd.h>
 #include <stddef.h>
 #include <string.h>
 
