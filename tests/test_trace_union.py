@@ -92,7 +92,7 @@ def test_the_traces_of_scenarios_are_one() -> None:
         ("/etc/web", (3,)),
         ("/etc/worker", (5,)),
     ]
-    assert whole.accesses[0].by == ("/top", "/web", "/worker")
+    assert next(iter(whole.accesses)).by == ("/top", "/web", "/worker")
     assert whole.programs == (Program("/p", binds=("top", "web", "worker")),)
 
 
