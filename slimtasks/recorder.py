@@ -13,7 +13,7 @@ from slimtasks.engine.client import Engine
 from slimtasks.errors import EngineError, IncompleteTrace, SlimError
 from slimtasks.rootfs import Tree
 from slimtasks.sizes import count
-from slimtasks.trace.file import Trace, header_of, write_trace
+from slimtasks.trace.file import Trace, header_of, read_trace, write_trace
 from slimtasks.trace.recording import Backend, Recording, union
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.trace.summary import accesses, programs
@@ -112,7 +112,7 @@ def check_output(path: Path) -> None:
 def written(path: Path, trace: Trace) -> str:
     """Writes the trace, in place of what stood there; what to say of it."""
     write_trace(path, trace)
-    paths = {access.path for access in trace.accesses}
+    paths = {access.path for access in read_trace(path).accesses}
     return f"{path}: {count(len(paths), 'path')}, fat digest {trace.header['fat']}"
 
 
