@@ -56,10 +56,11 @@ def _inputs(job: Job) -> Inputs:
 
 def _traced(trace: Trace) -> tuple[tuple[Access, ...], str]:
     """What was used, and why that does not tell all that the image has to do; empty where it does."""
-    if not trace.accesses:
-        return trace.accesses, "THE TRACED RUN USED NO FILE"
+    accesses = tuple(trace.accesses)
+    if not accesses:
+        return accesses, "THE TRACED RUN USED NO FILE"
     names = [name for name in idle(trace.header) if name]
-    return trace.accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}" if idle(trace.header) else ""
+    return accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}" if idle(trace.header) else ""
 
 
 def _by_reason(selected: tuple[Selected, ...]) -> str:
