@@ -18,6 +18,7 @@ static const struct backend {
 };
 
 static const struct source *chosen[SOURCES];
+static bool only_start;
 
 /* The first of them that can work here, or NULL; `why` grows by the reasons of those that cannot. */
 static const struct source *first_able(const struct source *const *sources, char *why, size_t size)
@@ -67,6 +68,30 @@ bool choose(const char *name)
                           possible ? names(LOOKUPS, lookups, sizeof lookups) : "none", why);
     report('B', 0, text, (size_t)length);
     return true;
+}
+
+/* Takes which lookups are wanted: all, or those of each container's start. Returns false for a word that is neither. */
+bool choose_lookups(const char *which)
+{
+    only_start = !strcmp(which, "startup");
+    return only_start || !strcmp(which, "all");
+}
+
+/* The first step after the container's start begins. */
+void end_start(struct target *target)
+{
+    if (!only_start || target->started)
+        return;
+    target->started = true;
+    for (int i = 0; i < SOURCES; i++)
+        if (target->sources[i] && target->sources[i]->detach)
+            target->sources[i]->detach(target);
+}
+
+/* Whether the source is to see what begins now. */
+bool is_attached(const struct target *target, const struct source *source)
+{
+    return source && has_source(target, source) && !(source->kind == LOOKUPS && target->started);
 }
 
 void give_sources(struct target *target)

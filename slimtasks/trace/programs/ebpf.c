@@ -83,6 +83,8 @@ static enum belonging belongs(struct target *target, pid_t process, bool execute
 {
     struct member member;
 
+    if (target->started)                             /* who is not followed is not noted either */
+        return UNSURE;
     if (bpf_map_lookup_elem(bpf_map__fd(kernel->maps.members), &process, &member))
         return target->late || kernel->bss->counters.forgotten ? UNSURE : FOREIGN;
     if (member.slot != target->ebpf->slot)
@@ -315,6 +317,25 @@ static bool proves(struct target *target)
     return probe(target->ebpf->slot);
 }
 
+/* Neither what it runs nor what is yet to enter it is followed from here on. */
+static void let_go(struct target *target)
+{
+    struct slot slot;
+
+    if (!bpf_map_lookup_elem(bpf_map__fd(kernel->maps.slots), &target->ebpf->slot, &slot)) {
+        unsigned long long place[2] = {slot.root_mount, slot.root_directory};
+        bpf_map_delete_elem(bpf_map__fd(kernel->maps.roots), place);
+    }
+    forget(bpf_map__fd(kernel->maps.tasks), target->ebpf->slot);
+}
+
+static void detach(struct target *target)
+{
+    ebpf_facts(target);
+    let_go(target);
+    take_queued();
+}
+
 static bool ended(struct target *target)
 {
     if (!proves(target))
@@ -332,21 +353,16 @@ static size_t polled(const struct target *target, struct pollfd *polls, size_t s
 
 static void stop(struct target *target)
 {
-    struct slot slot;
-
     if (!target->ebpf)
         return;
-    if (!bpf_map_lookup_elem(bpf_map__fd(kernel->maps.slots), &target->ebpf->slot, &slot)) {
-        unsigned long long place[2] = {slot.root_mount, slot.root_directory};
-        bpf_map_delete_elem(bpf_map__fd(kernel->maps.roots), place);
-    }
-    forget(bpf_map__fd(kernel->maps.tasks), target->ebpf->slot);
+    let_go(target);
     forget(bpf_map__fd(kernel->maps.members), target->ebpf->slot);
     by_slot[target->ebpf->slot] = NULL;
     free(target->ebpf);
 }
 
 const struct source ebpf = {
-    .name = "ebpf", .kind = LOOKUPS, .able = able, .start = start, .attach = follow, .join = join_all,
-    .step = begin_step, .polled = polled, .read = read_events, .belongs = belongs, .proves = proves, .ended = ended, .stop = stop,
+    .name = "ebpf", .kind = LOOKUPS, .able = able, .start = start, .attach = follow, .detach = detach,
+    .join = join_all, .step = begin_step, .polled = polled, .read = read_events, .belongs = belongs,
+    .proves = proves, .ended = ended, .stop = stop,
 };

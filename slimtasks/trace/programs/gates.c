@@ -114,7 +114,7 @@ void marked(struct target *target, struct attachment *a, const struct source *so
 static const struct source *blind(struct target *target, struct attachment *a)
 {
     for (int i = 0; i < SOURCES; i++)
-        if (target->sources[i] && !a->seen[i])
+        if (is_attached(target, target->sources[i]) && !a->seen[i])
             return target->sources[i];
     return NULL;
 }
@@ -136,7 +136,7 @@ static bool follow(struct target *target, struct attachment *a)
 {
     bool all = true;
     for (int i = 0; i < SOURCES; i++)
-        if (target->sources[i] && target->sources[i]->attach)
+        if (is_attached(target, target->sources[i]) && target->sources[i]->attach)
             all &= target->sources[i]->attach(target, a);
     return all;
 }

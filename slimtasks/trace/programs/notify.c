@@ -124,7 +124,8 @@ static bool answer(struct target *target, struct attachment *a)
     memset(go_on, 0, size_of_answer);
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, call))
         return errno == ENOENT || errno == EINTR;    /* it was killed meanwhile */
-    notify_call(target, a, (pid_t)call->pid, &call->data);
+    if (is_attached(target, &notify))
+        notify_call(target, a, (pid_t)call->pid, &call->data);
     go_on->id = call->id;
     go_on->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, go_on) && errno != ENOENT)

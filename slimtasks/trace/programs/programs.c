@@ -121,9 +121,9 @@ static const struct source *not_following(const struct target *target, const cha
 {
     const char *tracer = strstr(status, "\nTracerPid:\t");
 
-    if (has_source(target, &strace) && tracer && tracer[12] == '0')
+    if (is_attached(target, &strace) && tracer && tracer[12] == '0')
         return &strace;
-    if (has_source(target, &notify) && filters_of(status) >= 0 && filters_of(status) < target->filters)
+    if (is_attached(target, &notify) && filters_of(status) >= 0 && filters_of(status) < target->filters)
         return &notify;
     return NULL;
 }

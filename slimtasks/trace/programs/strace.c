@@ -18,6 +18,7 @@
 struct strace {
     pid_t process;
     int out, err;                                    /* its lines, and its complaints; -1 once they ended */
+    bool detached;                                   /* by us */
     bool saw_end;                                    /* of the process that waited in the gate */
     char *line;                                      /* what came of an unfinished line */
     size_t length, size;
@@ -106,7 +107,7 @@ static void process_ended(struct target *target, struct attachment *a)
     close(a->strace->out);
     a->strace->out = -1;
     waitpid(a->strace->process, &status, 0);
-    if (ended_in_gate(a)) /* as strace may have said: it came too late, or nothing was left to trace */
+    if (a->strace->detached || ended_in_gate(a)) /* as strace may have said: it came too late, or nothing was left to trace */
         return;
     if (a->strace->length)
         incomplete(target, "strace ended in the middle of a line");
@@ -152,7 +153,7 @@ static void read_complaints(struct target *target, struct attachment *a)
     if (got > 0) {
         text[got] = 0;
         text[strcspn(text, "\n")] = 0;
-        if (!ended_in_gate(a))
+        if (!a->strace->detached && !ended_in_gate(a))
             incomplete(target, "strace says: %s", text);
     } else if (!got || (errno != EAGAIN && errno != EINTR)) {
         close(s->err);
@@ -168,6 +169,15 @@ static void read_all(struct target *target)
         if (a->strace && a->strace->err >= 0)
             read_complaints(target, a);
     }
+}
+
+static void detach(struct target *target)
+{
+    for (struct attachment *a = target->attachments; a; a = a->next)
+        if (a->strace && a->strace->out >= 0 && !a->strace->detached) {
+            a->strace->detached = true;
+            kill(a->strace->process, SIGTERM);
+        }
 }
 
 /* strace ends with the last process that it traces; that it told the end of the first is its proof. */
@@ -201,5 +211,5 @@ static void stop(struct target *target)
 }
 
 const struct source strace = {
-    .name = "strace", .kind = LOOKUPS, .attach = follow, .polled = polled, .read = read_all, .ended = ended, .stop = stop,
+    .name = "strace", .kind = LOOKUPS, .attach = follow, .detach = detach, .polled = polled, .read = read_all, .ended = ended, .stop = stop,
 };

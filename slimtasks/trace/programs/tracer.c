@@ -2,6 +2,7 @@
  *
  * Standard input has lines:
  *   backend NAME       once, before all others: which sources to use (backend.c); answered by a frame B
+ *   lookups WHICH      all (unless said otherwise) or startup: until the first step after a container's start
  *   trace ID PID STEP  the container whose first process PID waits in its gate; what it does counts for that step
  *   join ID PID        the container of process PID, which runs already: see running.c
  *   stop ID            it goes on, and nothing of it is told any more: D is next
@@ -90,6 +91,7 @@ static void begin_step(struct target *target)
     if (time < target->asked + BUSY_MS && (time < target->asked + QUIET_MS || time < target->heard + QUIET_MS))
         return;
     read_sources(target);
+    end_start(target);
     for (int i = 0; i < SOURCES; i++)
         if (target->sources[i] && target->sources[i]->step)
             target->sources[i]->step(target, target->next_step);
@@ -115,7 +117,8 @@ static void obey(const char *line)
     } else if (sscanf(line, "stop %u", &id) == 1) {
         if (known(id))
             known(id)->stopped = true;
-    } else if (sscanf(line, "backend %31s", word) != 1 || !choose(word)) {
+    } else if (!(sscanf(line, "backend %31s", word) == 1 && choose(word))
+               && !(sscanf(line, "lookups %31s", word) == 1 && choose_lookups(word))) {
         fprintf(stderr, "not understood: %s\n", line);
         exit(2);
     }

@@ -36,6 +36,7 @@ struct source {
     bool (*start)(struct target *);                  /* begins to watch; false with errno where it cannot */
     bool (*attach)(struct target *, struct attachment *);   /* begins to follow a process that waits in its gate */
     bool (*join)(struct target *);                   /* begins to follow all that runs already; false with errno */
+    void (*detach)(struct target *);                 /* sees nothing of it any more, which goes on untouched */
     void (*step)(struct target *, unsigned);         /* what happens from now on counts for another step */
     size_t (*polled)(const struct target *, struct pollfd *, size_t);   /* what to wait for; returns how many */
     void (*mounted)(struct target *);                /* something was mounted or unmounted */
@@ -59,6 +60,7 @@ struct target {
     bool late;                                       /* it ran already: there is no gate in it */
     bool stopped;                                    /* it goes on, and is not watched any more */
     bool gone;
+    bool started;                                    /* and only lookups of its start are wanted: they are not seen now */
     bool whole;                                      /* the root's file system is marked, not only its mounts */
     bool unshared;                                   /* a process has a mount namespace of its own; strace.py sees that itself */
     unsigned volumes;                                /* mounts with files of its own, besides the root */
@@ -97,9 +99,12 @@ bool is_untold(const struct target *target, char type, const char *bytes, size_t
 
 /* backend.c: which sources a target gets */
 bool choose(const char *name);
+bool choose_lookups(const char *which);
 void give_sources(struct target *target);
 bool has_source(const struct target *target, const struct source *source);
 bool sees_lookups(const struct target *target);
+void end_start(struct target *target);
+bool is_attached(const struct target *target, const struct source *source);
 
 /* gates.c: processes that wait, from their discovery to their release */
 bool has_ended(int alive);
