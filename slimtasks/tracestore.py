@@ -62,7 +62,9 @@ def _traced(job: Job, fat: Fat, header: dict[str, object]) -> Trace:
 
 def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
     tracer, how = tracer_id(job), job.image.trace
-    with Sidecar(job.engine, tracer, how.backend, allow_incomplete=how.allow_incomplete) as sidecar:
+    with Sidecar(
+        job.engine, tracer, how.backend, lookups=how.lookups, allow_incomplete=how.allow_incomplete
+    ) as sidecar:
         launcher = TracedLauncher(job.engine, sidecar)
         workload = workload_on(job, fat.id, job.image.workload, fat_id=fat.id, tracer=tracer, customised=False)
         try:

@@ -107,7 +107,7 @@ MISTAKES = {
     "trace: {also: [{file: .}]}": "2:23: trace.also[1].file: images/app is a folder; allowed: a file",
     "trace: {also: [{file: image.yaml, any_image: true}]}": "2:35: trace.also[1].any_image: unknown key; did you mean",
     "trace: {also: [{any-image: true}]}": "2:16: trace.also[1].file: is missing; needed: file",
-    "trace: {lookups: startup}": "2:9: trace.lookups: 'startup' is not supported yet; allowed: all",
+    "trace: {lookups: start}": "2:18: trace.lookups: found 'start'; allowed: all, startup",
     "final: {variants: [debug]}": "2:9: final.variants: not supported yet",
     "final: {healthcheck: none}": "2:9: final.healthcheck: found 'none', not supported yet; allowed: keep",
     "final: {builder: docker}": "2:9: final.builder: 'docker' is not supported yet; allowed: archive",

@@ -243,6 +243,27 @@ def test_which_sources_there_are(engine: Engine, sidecar: Sidecar, tracer_image:
         assert found.why.startswith("ebpf cannot be used here: ")
 
 
+@pytest.mark.parametrize("backend", LOOKUPS)
+def test_lookups_of_the_start_alone(engine: Engine, tracer_image: str, probe_image: str, backend: str) -> None:
+    with with_backend(engine, tracer_image, backend, lookups="startup") as sidecar:
+        launcher = TracedLauncher(engine, sidecar)
+        line = "stat /t/a fork stat /t/none sleep 4000 open /t/b stat /t/c"
+        with launcher.create(probe(probe_image, line), b"") as container:
+            launcher.start(container)
+            launcher.step(1)
+            launcher.exec(container, ("/probe", "open", "/t/d", "stat", "/t/d"), "", 20)
+            container.wait(timeout=30)
+        with launcher.create(probe(probe_image, "stat /t/sub"), b"") as container:
+            run_to_end(launcher, container, 60)
+        found = below(launcher.finish())
+    assert found == dump("""
+        /t/a: stat lookups
+        /t/b: read fanotify
+        /t/d: read fanotify
+        /t/none: miss lookups
+        /t/sub: stat lookups""")
+
+
 def test_a_killed_container_is_complete(engine: Engine, sidecar: Sidecar, probe_image: str) -> None:
     launcher = TracedLauncher(engine, sidecar)
     with launcher.create(probe(probe_image, "mkdir /t/many many 3000 say done hold"), b"") as container:

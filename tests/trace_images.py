@@ -71,11 +71,15 @@ def sidecar(engine: Engine, tracer_image: str, request: pytest.FixtureRequest) -
 
 
 @contextmanager
-def with_backend(engine: Engine, tracer_image: str, name: str, *, allow_incomplete: bool = False) -> Iterator[Sidecar]:
+def with_backend(
+    engine: Engine, tracer_image: str, name: str, *, lookups: str = "all", allow_incomplete: bool = False
+) -> Iterator[Sidecar]:
     """A sidecar with that backend; the test is skipped where this machine cannot take an eBPF program of our kind."""
     with ExitStack() as stack:
         try:
-            sidecar = stack.enter_context(Sidecar(engine, tracer_image, name, allow_incomplete=allow_incomplete))
+            sidecar = stack.enter_context(
+                Sidecar(engine, tracer_image, name, lookups=lookups, allow_incomplete=allow_incomplete)
+            )
         except SlimError as error:
             if name != "ebpf" or takes_ebpf():
                 raise

@@ -105,7 +105,7 @@ class Trace:
     backend: Literal["auto", "ebpf", "notify", "strace", "fanotify", "inotify", "all"] = "auto"
     timeout: Seconds = 600.0
     allow_incomplete: bool = False
-    lookups: Literal["all"] = "all"
+    lookups: Literal["all", "startup"] = "all"
     also: tuple[Also, ...] = ()
     __pydantic_config__ = spelled()
 

@@ -20,7 +20,6 @@ _KEYS_NOT_YET: tuple[Loc, ...] = (
 
 # Values of the design that are refused until something stands behind them, and those that can be had.
 _VALUES_NOT_YET: dict[Loc, tuple[tuple[object, ...], str]] = {
-    ("trace", "lookups"): (("startup",), "all"),
     ("final", "builder"): (("docker", "buildkit", "buildx"), "archive"),
 }
 

@@ -30,7 +30,7 @@ def run(job: Job) -> str:
 
 def _inputs(job: Job) -> Inputs:
     image, fat = job.image, fatfiles.fat(job.files)
-    accesses, unseen = ((), "") if fat.whole else _traced(read_trace(job.files.trace))
+    accesses, unseen = ((), "") if fat.whole else _traced(job, read_trace(job.files.trace))
     return Inputs(
         entries=fatfiles.inventory(job.files),
         accesses=accesses,
@@ -54,13 +54,15 @@ def _inputs(job: Job) -> Inputs:
     )
 
 
-def _traced(trace: Trace) -> tuple[tuple[Access, ...], str]:
+def _traced(job: Job, trace: Trace) -> tuple[tuple[Access, ...], str]:
     """What was used, and why that does not tell all that the image has to do; empty where it does."""
     accesses = tuple(trace.accesses)
     if not accesses:
         return accesses, "THE TRACED RUN USED NO FILE"
-    names = [name for name in idle(trace.header) if name]
-    return accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}" if idle(trace.header) else ""
+    if idle(trace.header):
+        names = [name for name in idle(trace.header) if name]
+        return accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}"
+    return accesses, "LOOKUPS AFTER STEP 0 NOT SEEN" if job.image.trace.lookups == "startup" else ""
 
 
 def _by_reason(selected: tuple[Selected, ...]) -> str:

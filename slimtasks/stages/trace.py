@@ -17,10 +17,10 @@ def run(job: Job) -> str:
     lock = trace_lock(job.image)
     if lock.is_file():
         trace, changes = locked_trace(job)
-        origin = f"{_sources(trace)}, from {lock.name}{'; ' * bool(changes)}{changes}"
+        origin = f"{_sources(job, trace)}, from {lock.name}{'; ' * bool(changes)}{changes}"
     else:
         trace, known = own_trace(job)
-        origin = f"{_sources(trace)}{f' ({known})' if known else ''}"
+        origin = f"{_sources(job, trace)}{f' ({known})' if known else ''}"
     trace, others = with_others(job, trace)
     write_trace(job.files.trace, trace)
     for note in trace.notes:
@@ -30,8 +30,9 @@ def run(job: Job) -> str:
     return "; ".join((found, origin, *others))
 
 
-def _sources(trace: Trace) -> str:
+def _sources(job: Job, trace: Trace) -> str:
     backend = trace.header["backend"]
     lookups = "LOOKUPS NOT SEEN" if "none" in backend["lookups"] else backend["lookups"]
-    lacks = ["NOT COMPLETE"] * (not trace.header["complete"]) + ["NO WORKLOAD"] * bool(idle(trace.header))
+    lacks = ["LOOKUPS AFTER STEP 0 NOT SEEN"] * (job.image.trace.lookups == "startup" and lookups == backend["lookups"])
+    lacks += ["NOT COMPLETE"] * (not trace.header["complete"]) + ["NO WORKLOAD"] * bool(idle(trace.header))
     return ", ".join([backend["opens"], lookups, *lacks])

@@ -25,6 +25,7 @@ class Backend:
     opens: str  # fanotify | inotify
     lookups: str  # ebpf | notify | strace | none
     why: str
+    only_start: bool = False  # of lookups: until the first step after a container's start
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -32,6 +33,8 @@ class Backend:
         notes = []
         if self.lookups == "none":
             notes.append("LOOKUPS ARE NOT SEEN: neither what is only looked at, nor what is asked for in vain")
+        elif self.only_start:
+            notes.append("LOOKUPS AFTER STEP 0 ARE NOT SEEN: trace.lookups is startup")
         if self.opens == "inotify":
             notes.append("PROGRAMS ARE NOT SEEN by inotify: neither who opens a file, nor whether it is executed")
         return tuple(notes)

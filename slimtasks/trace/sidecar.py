@@ -54,16 +54,24 @@ def sidecar_config(engine: Engine, tracer_image: str) -> ContainerConfig:
 class Sidecar:
     """Traces containers while it is entered. Threads may call it at the same time.
 
+    With `lookups` "startup" those of a container are seen until the first step after its start (with "all", always).
     With `allow_incomplete` what may be missing ends nothing as long as the containers get on: it is told at the end.
     """
 
     def __init__(
-        self, engine: Engine, tracer_image: str, backend: str = "auto", *, allow_incomplete: bool = False
+        self,
+        engine: Engine,
+        tracer_image: str,
+        backend: str = "auto",
+        *,
+        lookups: str = "all",
+        allow_incomplete: bool = False,
     ) -> None:
         self.allow_incomplete = allow_incomplete
         self._engine = engine
         self._image = tracer_image
         self._wanted = backend
+        self._lookups = lookups
         self._backend: Backend | None = None
         self._open = ExitStack()
         self._changed = threading.Condition()
@@ -83,7 +91,7 @@ class Sidecar:
                 raise EngineError(error.what, error.hint or _NEEDS) from error
             self._reader = threading.Thread(target=self._read, args=(self._stream,), daemon=True)
             self._reader.start()
-            self._send(f"backend {self._wanted}\n")
+            self._send(f"backend {self._wanted}\nlookups {self._lookups}\n")
             self._check_backend()
             self._open = opening.pop_all()
         return self
@@ -233,7 +241,8 @@ class Sidecar:
     def _take(self, decoder: Decoder, data: bytes) -> None:
         for frame in decoder.feed(data):
             if frame.type == frames.BACKEND:
-                self._backend = Backend(*frame.text.split(" ", 2))
+                opens, lookups, why = frame.text.split(" ", 2)
+                self._backend = Backend(opens, lookups, why, only_start=self._lookups == "startup")
             else:
                 self._targets[frame.target - 1].take(frame)
         self._changed.notify_all()
