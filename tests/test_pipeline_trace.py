@@ -83,3 +83,22 @@ def test_the_testers_programs_are_in_no_trace(repo: Repo, backend: str, elsewher
     assert {"/www/index.html", "/etc/httpd.conf"} <= paths  # it was traced
     assert {name for record in records for name in record.get("by", (record.get("program", ""),))} <= OURS
     assert [path for path in paths if any(word in path for word in THEIRS)] == []
+
+
+def test_lookups_of_the_start_alone_leave_packages_whole(repo: Repo) -> None:
+    told = "LOOKUPS AFTER STEP 0 ARE NOT SEEN: trace.lookups is startup"
+    status = "Package: server\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+    repo.write("images/web/dpkg/status", status)
+    repo.write("images/web/dpkg/info/server.list", "/bin/server\n/bin/late\n")
+    repo.write("images/web/tree/bin/late", "late")
+    repo.append("images/web/Dockerfile", "COPY dpkg /var/lib/dpkg\nCOPY tree /\n")
+    repo.append(SPEC, "trace: {lookups: startup}\n")
+    result = repo.run("web", "report")
+    assert result.status == 0, result.output
+    assert ", LOOKUPS AFTER STEP 0 NOT SEEN\n" in result.output
+    assert "LOOKUPS AFTER STEP 0 NOT SEEN, SO PACKAGES STAY WHOLE: 1" in result.output
+    assert result.output.count(f"\nweb: {told}\n") == 1  # below the table
+    trace = repo.report()["web"]["trace"]
+    assert (trace["complete"], trace["unseen"]) == (True, [told])
+    lines = repo.path("build/web/selection.jsonl").read_text().splitlines()[1:]
+    assert "/bin/late" in {json.loads(line)["path"] for line in lines}
