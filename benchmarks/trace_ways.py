@@ -47,7 +47,6 @@ def ways(made: Engine, image: str, tracer: str, loads: Sequence[Load], rounds: i
     print(f"\nlookups without eBPF, over untraced: median of {rounds} rounds (smallest to largest); goal: {GOAL:g}")
     print(f"and the paths of `{REFERENCE}` that the way did not see in any of its runs, as strings\n", flush=True)
     names = (*INSIDE, *BESIDE)
-    rows = [("load", "untraced, s", "paths", *names)]
     with bench(made, image) as loaded:
         for load in loads:
             found = {name: Way() for name in (UNTRACED, *names)}
@@ -59,11 +58,11 @@ def ways(made: Engine, image: str, tracer: str, loads: Sequence[Load], rounds: i
             plain = found.pop(UNTRACED).seconds
             wanted = found[REFERENCE].asked
             cells = [cell(way, plain, wanted) for way in found.values()]
-            rows.append((load.name, spread(plain), str(len(wanted)), *cells))
+            rows = [("", "untraced, s", "paths", *names), (load.name, spread(plain), str(len(wanted)), *cells)]
+            print(table(rows), flush=True)
             for name, way in found.items():
                 if lacking := sorted(wanted - way.asked):
                     print(f"{load.name}, {name}: not seen: {', '.join(lacking[:10])}", flush=True)
-    print(table(rows))
 
 
 def cell(way: Way, plain: Sequence[float], wanted: set[str]) -> str:
