@@ -11,8 +11,8 @@ from slimtasks.records import Entry, FileType, ImagePath
 NOON = 43_200  # when the packages were installed
 
 
-def entry(path: str, mtime: int, package: str = "", kind: FileType = "file") -> Entry:
-    return Entry(ImagePath(path), kind, 0o644, mtime=mtime, package=package)
+def entry(path: str, mtime: int, package: str = "", kind: FileType = "file", layer: int = 0) -> Entry:
+    return Entry(ImagePath(path), kind, 0o644, mtime=mtime, package=package, layer=layer)
 
 
 ENTRIES = (
@@ -58,11 +58,20 @@ def test_the_links_and_directories_of_a_package_may_be_made_by_whatever_unpacked
 
 
 @pytest.mark.parametrize(
-    ("mtime", "package", "expected"), [(5, "", 5), (50, "", 20), (50, "deb/a", 50), (50, "deb/c:i386", 50)]
+    ("mtime", "package", "expected"),
+    [(5, "", 20), (50, "", 20), (5, "deb/a", 5), (50, "deb/a", 50), (50, "deb/c:i386", 50)],
 )
-def test_only_what_a_build_made_is_clamped(mtime: int, package: str, expected: int) -> None:
+def test_what_no_package_brought_has_the_one_date_however_old_it_is(mtime: int, package: str, expected: int) -> None:
     clock = Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"})
     assert clock.mtime(entry("/x", mtime, package)) == expected
+
+
+def test_a_copy_over_a_packages_file_is_not_the_packages_however_old_it_is() -> None:
+    clock = Clock.of(ENTRIES, {})
+    assert [clock.mtime(entry("/etc/a.conf", 5, "deb/a", layer=layer)) for layer in (0, 1)] == [5, 30]
+    assert clock.brought(entry("/etc/a.conf", 5, "deb/a", layer=1)) is None
+    upgraded = Clock.of((*ENTRIES, entry("/var/lib/dpkg/info/a.list", NOON, layer=1)), {})
+    assert upgraded.mtime(entry("/etc/a.conf", 5, "deb/a", layer=1)) == 5
 
 
 @pytest.mark.parametrize(

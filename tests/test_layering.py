@@ -22,6 +22,9 @@ TREE = (
     Entry(P("/usr/c"), "file", 0o755, size=5, mtime=50, digest="a", hardlink="/usr/a", package="deb/a"),
 )
 
+LIST = Entry(P("/var/lib/dpkg/info/a.list"), "file", 0o644, mtime=1000)
+CLOCK = Clock.of((*TREE, LIST), {"SOURCE_DATE_EPOCH": "100"})
+
 
 def dump(plans: tuple[Plan, ...]) -> list[str]:
     lines = []
@@ -38,9 +41,9 @@ def choose(*paths: str, reasons: tuple[Reason, ...] = TRACED) -> tuple[Selected,
     return tuple(Selected(P(path), reasons) for path in paths)
 
 
-def test_files_of_packages_keep_their_date_and_all_else_is_clamped() -> None:
+def test_files_of_packages_keep_their_date_and_all_else_has_one() -> None:
     selected = choose("/", "/etc", "/etc/app.conf", "/usr", "/usr/a")
-    assert dump(plan_layers(TREE, selected, (), Clock(100))) == [
+    assert dump(plan_layers(TREE, selected, (), CLOCK)) == [
         "application",
         "  /: dir 0755 0:0 @100",
         "  /etc: dir 0750 0:7 @100",
@@ -52,7 +55,7 @@ def test_files_of_packages_keep_their_date_and_all_else_is_clamped() -> None:
 
 def test_configuration_that_was_copied_is_customisation_and_brings_its_parents_as_they_are() -> None:
     selected = (*choose("/", "/etc"), *choose("/etc/app.conf", reasons=COPIED), *choose("/usr", "/usr/a"))
-    assert dump(plan_layers(TREE, selected, (), Clock(100)))[5:] == [
+    assert dump(plan_layers(TREE, selected, (), CLOCK))[5:] == [
         "customisation",
         "  /: dir 0755 0:0 @100",
         "  /etc: dir 0750 0:7 @100",
@@ -61,7 +64,7 @@ def test_configuration_that_was_copied_is_customisation_and_brings_its_parents_a
 
 
 def test_a_hardlink_points_at_the_first_of_its_names_that_stays() -> None:
-    plans = plan_layers(TREE, choose("/usr", "/usr/b", "/usr/c"), (), Clock(100))
+    plans = plan_layers(TREE, choose("/usr", "/usr/b", "/usr/c"), (), CLOCK)
     assert dump(plans)[-2:] == ["  /usr/b: file 0755 0:0 @50", "  /usr/c: file 0755 0:0 @50 -> /usr/b"]
 
 
@@ -69,7 +72,7 @@ def test_what_is_added_is_no_longer_the_fat_images_file(tmp_path: Path) -> None:
     conf = tmp_path / "app.conf"
     conf.write_text("new")
     added = (Addition(Entry(P("/etc/app.conf"), "file", 0o644, size=3), conf),)
-    plans = plan_layers(TREE, choose("/", "/etc", "/etc/app.conf", "/usr", "/usr/a"), added, Clock(100))
+    plans = plan_layers(TREE, choose("/", "/etc", "/etc/app.conf", "/usr", "/usr/a"), added, CLOCK)
     assert dump(plans) == [
         "application",
         "  /: dir 0755 0:0 @100",
@@ -97,7 +100,7 @@ def test_the_key_of_a_layer_tells_its_content_and_not_where_it_came_from(tmp_pat
 
 def test_generated_text_is_roots_and_has_the_one_date() -> None:
     selected = (Selected(P("/var/lib/x"), (Reason("metadata"),), content="Package: x\n"),)
-    assert dump(plan_layers(TREE, selected, (), Clock(100)))[-1] == "  /var/lib/x: file 0644 0:0 @100 'Package: x\\n'"
+    assert dump(plan_layers(TREE, selected, (), CLOCK))[-1] == "  /var/lib/x: file 0644 0:0 @100 'Package: x\\n'"
 
 
 def test_no_layer_is_made_of_nothing() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from slimtasks.errors import SlimError
-from slimtasks.packages.dpkg import registered
+from slimtasks.packages.dpkg import Registered, registered
 from slimtasks.records import Entry
 
 _AT_ONCE = 60  # seconds; nobody installs a package that was built less than that before
@@ -14,10 +14,13 @@ _AT_ONCE = 60  # seconds; nobody installs a package that was built less than tha
 
 @dataclass(frozen=True)
 class Clock:
-    """Files as their package brought them keep their mtime; all else is clamped to `epoch` (seconds since 1970)."""
+    """Files as their package brought them keep their mtime; all else gets `epoch` (seconds since 1970).
+
+    An older mtime is no better: COPY takes it from a checkout, where it tells when somebody cloned.
+    """
 
     epoch: int
-    _installed: Mapping[str, int] = field(default_factory=dict)  # when each package was, seconds since 1970
+    _installed: Mapping[str, Registered] = field(default_factory=dict)  # by package
 
     @staticmethod
     def of(entries: Iterable[Entry], environ: Mapping[str, str], date: int | None = None) -> Clock:
@@ -41,7 +44,7 @@ class Clock:
         """What a layer says of the entry; a directory gets the date, since whatever is put into it changes its own."""
         if entry.type == "dir":
             return self.epoch
-        return entry.mtime if self._is_as_brought(entry) else min(entry.mtime, self.epoch)
+        return entry.mtime if self._is_as_brought(entry) else self.epoch
 
     def brought(self, entry: Entry) -> int | None:
         """What a layer says of a package's file or link, the same of any image that has this date.
@@ -51,12 +54,17 @@ class Clock:
         """
         if entry.type == "link":
             return self.epoch
-        as_brought = self._is_as_brought(entry) or entry.mtime == self._installed.get(entry.package)
+        installed = self._installed.get(entry.package)
+        as_brought = self._is_as_brought(entry) or (installed is not None and entry.mtime == installed.mtime)
         return entry.mtime if as_brought else None
 
     def _is_as_brought(self, entry: Entry) -> bool:
         """Whether the mtime is the package's: a configuration file may have been edited since, a program copied.
 
-        A link may be made by whatever unpacked the package: usrmerge.
+        A layer above that of the package has such a copy, however old it says it is. A link may be made by whatever
+        unpacked the package: usrmerge.
         """
-        return entry.type == "file" and entry.mtime < self._installed.get(entry.package, 0) - _AT_ONCE
+        installed = self._installed.get(entry.package)
+        if installed is None or entry.type != "file" or entry.layer > installed.layer:
+            return False
+        return entry.mtime < installed.mtime - _AT_ONCE

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from slimtasks.additions import Addition
+from slimtasks.assembly.compiled import SourceDates, source_dates
 from slimtasks.assembly.dates import Clock
 from slimtasks.fingerprint import digest_of, digest_of_file
 from slimtasks.layers.sharing import Sharing
@@ -23,6 +24,7 @@ class Item:
     source: ImagePath  # in the fat image
     text: str = ""
     file: Path | None = None
+    dates: SourceDates | None = None  # of a compiled file whose source gets another mtime
 
     @property
     def extracted(self) -> bool:
@@ -40,7 +42,8 @@ class Plan:
 
     @cached_property
     def key(self) -> str:
-        return digest_of([(item.entry, item.text, item.file and digest_of_file(item.file)) for item in self.items])
+        files = ((item, item.file and digest_of_file(item.file)) for item in self.items)
+        return digest_of([(item.entry, item.text, digest, item.dates) for item, digest in files])
 
 
 def plan_layers(
@@ -61,7 +64,7 @@ def plan_layers(
     tree = {entry.path: entry for entry in entries}
     brought = {addition.entry.path for addition in added}
     choices = [choice for choice in selected if choice.path not in brought]
-    items = {choice.path: _item(choice, tree, clock) for choice in choices}
+    items = {choice.path: _item(choice, tree, clock, brought) for choice in choices}
     directories = {path: item for path, item in items.items() if item.entry.type == "dir"}
     parts = _parts(choices, items, sharing)
     parts[-1][1].extend(_addition(addition, clock) for addition in added)
@@ -82,7 +85,7 @@ def _parts(
     shared = ((use.group.kind, use.entries) for use in sharing.uses)
     packaged = [*shared, ("infrastructure", sharing.common), ("application", sharing.rest)]
     parts = [
-        (name, _linked([replace(items.pop(entry.path), entry=entry) for entry in entries]))
+        (name, _linked([replace(items.pop(entry.path), entry=entry, dates=None) for entry in entries]))
         for name, entries in packaged
     ]
     told, rest = _split(items.values(), {choice.path for choice in choices if _is_metadata(choice)})
@@ -99,7 +102,7 @@ def _is_customisation(choice: Selected) -> bool:
     return copied and choice.path.startswith("/etc/")
 
 
-def _item(choice: Selected, tree: Mapping[ImagePath, Entry], clock: Clock) -> Item:
+def _item(choice: Selected, tree: Mapping[ImagePath, Entry], clock: Clock, brought: Container[ImagePath]) -> Item:
     source = ImagePath(choice.source or choice.path)
     entry = tree.get(source)
     if choice.content:
@@ -110,7 +113,8 @@ def _item(choice: Selected, tree: Mapping[ImagePath, Entry], clock: Clock) -> It
     if entry is None:
         return Item(Entry(choice.path, "dir", 0o755, mtime=clock.epoch), source)
     moved = replace(entry, path=choice.path, mtime=clock.mtime(entry), target=choice.target or entry.target)
-    return Item(replace(moved, layer=0, package="", elf=None, script=""), source)
+    stripped = replace(moved, layer=0, package="", elf=None, script="")
+    return Item(stripped, source, dates=source_dates(entry, tree, clock, brought))
 
 
 def _addition(addition: Addition, clock: Clock) -> Item:

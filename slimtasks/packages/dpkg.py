@@ -166,11 +166,17 @@ def _alternatives(fields: Mapping[str, str], field: str) -> tuple[tuple[str, ...
     return tuple(tuple(re.split(r"[\s(:\[]", name.strip(), maxsplit=1)[0] for name in group) for group in groups)
 
 
-def registered(entries: Iterable[Entry]) -> dict[str, int]:
-    """When each package was put down as installed, by name: the mtime (seconds since 1970) of its list of files, or of
-    its paragraph in distroless' layout. Of several architectures' the earliest, under each of their names.
-    """
-    times: dict[str, int] = {}
+@dataclass(frozen=True)
+class Registered:
+    """How a package was put down as installed: its list of files, or its paragraph in distroless' layout."""
+
+    mtime: int  # seconds since 1970
+    layer: int  # of the image, which wrote that
+
+
+def registered(entries: Iterable[Entry]) -> dict[str, Registered]:
+    """How each package was, by name. Of several architectures the earliest time, under each of their names."""
+    found: dict[str, Registered] = {}
     for entry in entries:
         folder, _, file = entry.path.rpartition("/")
         bare = file.removesuffix(".list") if folder == INFO and file.endswith(".list") else ""
@@ -179,8 +185,9 @@ def registered(entries: Iterable[Entry]) -> dict[str, int]:
         if bare:
             name, _, architecture = bare.partition(":")
             for known in (f"deb/{name}", f"deb/{name}:{architecture}"):
-                times[known] = min(entry.mtime, times.get(known, entry.mtime))
-    return times
+                other = found.get(known, Registered(entry.mtime, entry.layer))
+                found[known] = Registered(min(entry.mtime, other.mtime), max(entry.layer, other.layer))
+    return found
 
 
 def owners(installed: Iterable[Package], tree: Tree) -> dict[ImagePath, str]:

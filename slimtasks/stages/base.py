@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from slimtasks.assembly.compiled import redated, source_dates
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.finish import config_of, finish
 from slimtasks.elf import read_elf
@@ -79,6 +80,9 @@ def _pack(
             if entry.path in contents:
                 text = contents[entry.path]
                 layer.add(replace(entry, size=len(text), digest="", hardlink=""), text, mtime=mtime)
+            elif content and (dates := source_dates(owned[entry.path], owned, clock)):
+                made, redone = redated(entry, content.read(entry.size), dates)
+                layer.add(made, redone, mtime=mtime)
             else:
                 layer.add(entry, content, mtime=mtime)
         finished = layer.finish()

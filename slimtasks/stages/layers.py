@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import IO, Any
 from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries, base_layers
+from slimtasks.assembly.compiled import redated
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.layering import Item, Plan, plan_layers
 from slimtasks.errors import Damaged, SlimError
@@ -119,18 +121,22 @@ def _write(job: Job, plan: Plan, content: Content) -> SlimLayer:
 def _add(job: Job, writer: LayerWriter, item: Item, content: Content) -> None:
     entry = item.entry
     if item.extracted:
-        writer.add(entry, _next(job, item, content), mtime=entry.mtime)
+        file = _next(job, item, content)
+        if item.dates:
+            writer.add(*redated(entry, file.read(), item.dates))
+        else:
+            writer.add(entry, file)
     elif item.file:
         with item.file.open("rb") as file:
-            writer.add(entry, file, mtime=entry.mtime)
+            writer.add(entry, file)
     else:
         text = item.text.encode(errors="surrogateescape") if item.text else None
-        writer.add(entry, text, mtime=entry.mtime)
+        writer.add(entry, text)
 
 
-def _next(job: Job, item: Item, content: Content) -> IO[bytes] | bytes:
+def _next(job: Job, item: Item, content: Content) -> IO[bytes]:
     header, file = next(content, (None, None))
     if header is None or "/" + header.name.lstrip("/") != item.source:
         got = header.name if header else "nothing more"
         raise SlimError(f"{job.image.name}: asked the fat image for {item.source}, and got {got}", "run it again")
-    return file if file is not None else b""
+    return file if file is not None else io.BytesIO()
