@@ -85,3 +85,39 @@ def test_drop_beats_metadata() -> None:
     found = selected("read /usr/lib/libz.so.1", drop=rules)
     assert "/usr/lib/libz.so.1" in files(found, entries(TREE)).split()
     assert not [item.path for item in found if item.path.startswith(("/var/lib/dpkg", "/usr/share/doc"))]
+
+
+def test_metadata_of_a_languages_package_at_granularity_file() -> None:
+    site = "/app/lib/python3.11/site-packages"
+    tree = entries(
+        f"""
+        {site}/used.py
+        {site}/used-1.dist-info/METADATA
+        {site}/used-1.dist-info/RECORD
+        {site}/used-1.dist-info/LICENSE
+        {site}/used-1.dist-info/WHEEL
+        {site}/other.py
+        {site}/other-1.dist-info/METADATA
+        {site}/other-1.dist-info/RECORD
+        /app/node_modules/a/package.json
+        /app/node_modules/a/MIT-LICENSE
+        /app/node_modules/a/i.js
+        /app/node_modules/a/README.md
+        /app/node_modules/b/package.json
+        """
+    )
+    captured = {
+        ImagePath(f"{site}/used-1.dist-info/RECORD"): b"used.py,,\nused-1.dist-info/METADATA,,\n",
+        ImagePath(f"{site}/other-1.dist-info/RECORD"): b"other.py,,\n",
+    }
+    trace = accesses(f"read {site}/used.py\nread /app/node_modules/a/i.js")
+    found = select(Inputs(tree, trace, captured=captured, granularity="file", unowned="traced")).selected
+    assert files(found, tree).split() == [
+        f"{site}/used-1.dist-info/LICENSE",
+        f"{site}/used-1.dist-info/METADATA",
+        f"{site}/used-1.dist-info/RECORD",
+        f"{site}/used.py",
+        "/app/node_modules/a/MIT-LICENSE",
+        "/app/node_modules/a/i.js",
+        "/app/node_modules/a/package.json",
+    ]

@@ -1,8 +1,10 @@
-"""What lets scanners and lawyers see what is in the image: package database, licence texts, os-release."""
+"""What lets scanners and lawyers see what is in the image: package databases, languages' too, licences, os-release."""
 
 from __future__ import annotations
 
+from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.dpkg import LICENCES, STATUS, STATUS_D, checksums, licences_named, place_of, stanzas
+from slimtasks.packages.identity import metadata_of
 from slimtasks.records import ImagePath, Package, Reason
 from slimtasks.rootfs import join
 from slimtasks.selection.image import FatImage
@@ -13,6 +15,9 @@ OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
 def keep_metadata(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
     """Keeps the metadata of every package of which a file stays; the text of what has to be written anew, by path."""
+    staying = [one for one in image.distributions.all if any(path in kept for path in one.paths)]
+    for distribution in staying:
+        _keep_distribution(distribution, kept)
     names = {entry.package for path in kept if (entry := image.tree.lookup(path)) and entry.type != "dir"}
     packages = [image.packages[name] for name in sorted(names) if name in image.packages]
     for path in OS_RELEASE:
@@ -22,6 +27,11 @@ def keep_metadata(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
     if STATUS in kept:
         return {STATUS: _status(packages, image, kept)}
     return _status_d(packages, image, kept)
+
+
+def _keep_distribution(distribution: Distribution, kept: Kept) -> None:
+    for path in metadata_of(distribution):
+        kept.follow(path, Reason("metadata", f"of {distribution.name}"))
 
 
 def _keep_licences(package: Package, image: FatImage, kept: Kept) -> None:

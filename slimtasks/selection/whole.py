@@ -18,6 +18,11 @@ _DOCUMENTATION = re.compile(
 )
 
 
+def is_documentation(path: str) -> bool:
+    """Whether the path is there for people to read."""
+    return _DOCUMENTATION.fullmatch(path) is not None
+
+
 @dataclass(frozen=True)
 class Granularity:
     """Of which kinds whole packages stay."""
@@ -44,9 +49,9 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
         used |= _packages(image)
     for paths, reason in used.values():
         for path in paths:
-            if path != reason.by and not _DOCUMENTATION.fullmatch(path):
+            if path != reason.by and not is_documentation(path):
                 walk = image.tree.walk(path)
-                if not _DOCUMENTATION.fullmatch(walk.resolved):
+                if not is_documentation(walk.resolved):
                     kept.follow(path, reason)
                 kept.keep(path, reason)
     return len(used)
@@ -54,13 +59,14 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
 
 def beyond(selected: Iterable[Selected], by_file: frozenset[ImagePath], image: FatImage) -> int:
     """The bytes of what was selected, metadata aside, and was not kept `by_file`."""
-    more = (choice.source or choice.path for choice in selected if not _is_metadata(choice))
+    more = (choice.source or choice.path for choice in selected if not is_metadata(choice))
     found = (entry for path in more if path not in by_file and (entry := image.tree.lookup(path)) is not None)
     inodes = {entry.hardlink or entry.path: entry.size for entry in found}
     return sum(size for path, size in inodes.items() if path not in by_file)
 
 
-def _is_metadata(choice: Selected) -> bool:
+def is_metadata(choice: Selected) -> bool:
+    """Whether the path stays only to tell of others."""
     return all(reason.kind == "metadata" for reason in choice.reasons)
 
 
