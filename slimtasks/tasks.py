@@ -133,6 +133,15 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         checks=[inputs.layers_there(session, files), *foreign_base],
     )
     packed = [files.layers, files.fat]
+    yield _task(
+        "sbom",
+        image,
+        session,
+        depends=[*files.of_fat, files.selection, files.layers],
+        uses=base,
+        targets=[*files.of_sbom],
+        settings=[image.final, image.tags],
+    )
     yield _task("context", image, session, depends=packed, uses=base, targets=[files.context], settings=[image.final])
     yield _task(
         "image",
@@ -288,6 +297,7 @@ _DOCS = {
     "trace": "what the image uses while its workload runs",
     "select": "which files stay, and why",
     "layers": "the files, packed by how often they change",
+    "sbom": "the packages that are in it, whole or in part",
     "context": "a build context that makes the same image with any builder",
     "image": "the slim image as a file, loaded into the engine",
     "verify": "the same workload on the result",

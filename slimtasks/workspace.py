@@ -51,6 +51,24 @@ class ImageFiles:
         return self.folder / "selection.jsonl"
 
     @property
+    def bill(self) -> Path:
+        """The bill of materials as CycloneDX."""
+        return self.folder / "sbom.cdx.json"
+
+    @property
+    def spdx(self) -> Path:
+        """The same as SPDX."""
+        return self.folder / "sbom.spdx.json"
+
+    @property
+    def vex(self) -> Path:
+        return self.folder / "vex.cdx.json"
+
+    @property
+    def of_sbom(self) -> tuple[Path, ...]:
+        return (self.bill, self.spdx, self.vex)
+
+    @property
     def layers(self) -> Path:
         return self.folder / "layers.json"
 

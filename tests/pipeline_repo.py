@@ -30,7 +30,7 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.labels import CHECKOUT, TEMPORARY, checkout_key
 
 CHECKOUT_OF_SLIMTASKS = Path(__file__).parents[1]
-STAGES = ("base", "fat", "trace", "select", "layers", "context", "image", "verify")
+STAGES = ("base", "fat", "trace", "select", "layers", "sbom", "context", "image", "verify")
 
 DODO = "from slimtasks.dodo import DOIT_CONFIG, task_images\n"
 GROUND = """\
@@ -58,6 +58,7 @@ trap 'exit 0' TERM
 httpd -f -p 80 -h /www -c /etc/httpd.conf &
 wait
 """
+_FREE = ("sbom", "context", "image")  # stages
 _DONE = re.compile(rf"^(\S+) +({'|'.join((*STAGES, 'lock'))}) +(?:[0-9.]+ s|(FAILED))", re.MULTILINE)
 
 
@@ -113,12 +114,14 @@ class Result:
     def ran(self) -> tuple[str, ...]:
         """The tasks that did something, in order, less the report; those that failed too.
 
-        Of context and image, which do not need each other, doit takes any first: here it is always context.
+        Of sbom, context and image, which do not need each other, doit takes any first: here they are in this order.
         """
-        ran = [f"{stage}:{image}" for image, stage, _ in _DONE.findall(self.output)]
-        for before, (one, two) in enumerate(itertools.pairwise(ran)):
-            if (one, two) == (f"image:{one[6:]}", f"context:{one[6:]}"):
-                ran[before : before + 2] = two, one
+        ran: list[str] = []
+        for (image, free), tasks in itertools.groupby(
+            _DONE.findall(self.output), lambda one: (one[0], one[1] in _FREE)
+        ):
+            stages = [stage for _, stage, _ in tasks]
+            ran += [f"{stage}:{image}" for stage in (sorted(stages, key=_FREE.index) if free else stages)]
         return tuple(ran)
 
     @property

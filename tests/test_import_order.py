@@ -19,7 +19,7 @@ ROWS = (
     "selection squash trace proving inventories layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere recorder",
-    "explaining relayering answers",
+    "explaining relayering answers sbom",
     "stages inputs cleaning",
     "actions",
     "tasks runner staleness",

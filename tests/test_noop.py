@@ -10,6 +10,7 @@ from pathlib import Path
 HEAVY = (
     *("docker", "requests", "urllib3", "pydantic", "yaml", "tarfile", "tomllib", "ssl", "http.client", "zstandard"),
     *("slimtasks.engine.client", "slimtasks.workload", "slimtasks.selection", "slimtasks.oci", "slimtasks.stages"),
+    "slimtasks.sbom",
 )
 GRAPH = """
 import os, sys

@@ -21,6 +21,7 @@ MAKERS = {
     "web/trace.jsonl": "trace:web",
     "web/selection.jsonl": "select:web",
     "web/layers.json": "layers:web",
+    "web/sbom.cdx.json": "sbom:web",
     "web/context.tar": "context:web",
     "web/image.json": "image:web",
     "web/image.tar": "image:web",

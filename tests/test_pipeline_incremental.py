@@ -54,7 +54,7 @@ def test_nothing_changed(repo: Repo) -> None:
 def test_an_added_file_that_needs_no_trace(repo: Repo) -> None:
     before = repo.result("web")
     repo.write("images/web/index.html", f"<p>hello {next(FRESH)}</p>\n")
-    assert repo.run().ran == ("layers:web", "context:web", "image:web", "verify:web")
+    assert repo.run().ran == ("layers:web", "sbom:web", "context:web", "image:web", "verify:web")
     after = repo.result("web")
     assert after["layers"][0] == before["layers"][0]
     assert after["layers"][1]["diff_id"] != before["layers"][1]["diff_id"]
@@ -177,13 +177,13 @@ def test_traced_twice_is_the_same_to_the_byte(repo: Repo) -> None:
 
 def test_another_rule_traces_nothing(repo: Repo) -> None:
     repo.append("images/web/image.yaml", "keep: [/bin/cat]\n")
-    assert repo.run().ran == ("select:web", "layers:web", "context:web", "image:web", "verify:web")
+    assert repo.run().ran == ("select:web", "layers:web", "sbom:web", "context:web", "image:web", "verify:web")
     repo.replace("images/web/image.yaml", "keep: [/bin/cat]\n", "")
 
 
 def test_another_config_packs_nothing(repo: Repo) -> None:
     repo.append("images/web/image.yaml", f"final: {{environment: {{A: '{next(FRESH)}'}}}}\n")
-    assert repo.run().ran == ("context:web", "image:web", "verify:web")
+    assert repo.run().ran == ("sbom:web", "context:web", "image:web", "verify:web")
     path = repo.path("images/web/image.yaml")
     path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("final:")))
 
@@ -209,7 +209,7 @@ def test_another_version_builds_and_traces_nothing(repo: Repo, tmp_path: Path) -
     package = tmp_path / "slimtasks/__init__.py"
     package.write_text(package.read_text().replace('__version__ = "', '__version__ = "9'))
     before = repo.result("web")
-    cheap = ("select:web", "layers:web", "context:web", "image:web")
+    cheap = ("select:web", "layers:web", "sbom:web", "context:web", "image:web")
     assert repo.run(PYTHONPATH=str(tmp_path)).ran == cheap
     assert repo.run(PYTHONPATH=str(tmp_path)).ran == ()
     assert repo.result("web") == before

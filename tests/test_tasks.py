@@ -57,7 +57,7 @@ def inputs(task: dict[str, Any], root: Path) -> list[str]:
 
 def test_each_image_has_its_chain_and_a_name_for_all_of_it(session: Session) -> None:
     tasks = graph(session)
-    stages = ["fat", "trace", "select", "layers", "context", "image", "verify"]
+    stages = ["fat", "trace", "select", "layers", "sbom", "context", "image", "verify"]
     assert tasks["app"]["task_dep"] == [f"{stage}:app" for stage in stages]
     assert tasks["ground"]["task_dep"] == ["base:ground", "verify:ground"]
 
@@ -216,7 +216,7 @@ def test_what_is_no_content_counts_too(session: Session, tmp_path: Path, change:
     (app / "data/run").write_text("")
     (app / "image.yaml").write_text(APP + "run: {volumes: ['./data:/data']}\n")
     session = again(session)
-    stages = ("fat", "trace", "select", "layers", "context", "image", "verify")
+    stages = ("fat", "trace", "select", "layers", "sbom", "context", "image", "verify")
     before = {stage: settings(session, f"{stage}:app") for stage in stages}
     CHANGES[change][0](app)
     session = again(session)
@@ -246,7 +246,7 @@ def test_a_new_version_makes_again_only_what_is_cheap(session: Session, monkeypa
     before = all_settings()
     monkeypatch.setattr(tasks, "_code", lambda: "other")
     changed = {name for name, config in all_settings().items() if config != before[name]}
-    assert changed == {"select:app", "layers:app", "context:app", "image:app"}
+    assert changed == {"select:app", "layers:app", "sbom:app", "context:app", "image:app"}
     monkeypatch.setitem(tasks._SINCE, "base", "0.2.0")
     changed = {name for name, config in all_settings().items() if config != before[name]} - changed
     assert changed == {"base:ground"}

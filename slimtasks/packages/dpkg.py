@@ -71,6 +71,15 @@ def stanzas(files: Mapping[ImagePath, bytes]) -> dict[str, str]:
     return {name: stanza.text + "\n" for name, stanza in _named(files)}
 
 
+def sources(files: Mapping[ImagePath, bytes]) -> dict[str, tuple[str, str]]:
+    """Each package's source and its version, by name; the version is empty where it is the package's own."""
+    found = {}
+    for name, stanza in _named(files):
+        source, _, version = stanza.fields.get("source", stanza.fields["package"]).partition(" ")
+        found[name] = (source, version.strip("()"))
+    return found
+
+
 def checksums(files: Mapping[ImagePath, bytes], names: Container[str]) -> dict[str, tuple[tuple[str, ImagePath], ...]]:
     """The (md5, path) pairs of the .md5sums file of each of these packages, by name; paths as dpkg writes them."""
     return {name: tuple(_md5sums(stanza, files)) for name, stanza in _named(files) if name in names}
