@@ -17,7 +17,7 @@ from big_image import big_image
 from measuring import CHECKOUT, Run, doit, machine, run, spread, table
 from sandbox import OURS, clean, costs, engine, put_tracer_in, sandbox
 
-STAGES = ("fat", "trace", "select", "layers", "context", "image", "verify")
+STAGES = ("fat", "trace", "select", "layers", "sbom", "context", "image", "verify")
 OTHERS = ("engine", "workload", "programs")
 GOAL = 3.0  # seconds of our own, from fat to verified, for nginx on 2 cores
 MEMORY_GOAL = 150.0  # MB of Python, whatever the image's size
