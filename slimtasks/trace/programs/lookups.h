@@ -1,4 +1,4 @@
-/* What the kernel's half (lookups.bpf.c) and the tracer's half (lookups.c, calls.c) of the eBPF source share. */
+/* What the kernel's half (lookups.bpf.c) and the tracer's half (ebpf.c, calls.c) of the eBPF source share. */
 #pragma once
 
 #include <linux/types.h>
