@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from engine_relay import SOCKET, Relay
 from tars import f, tar
 
@@ -25,6 +26,7 @@ from slimtasks.engine.endpoint import endpoint
 from slimtasks.engine.failure import Gone
 from slimtasks.engine.heartbeat import heartbeat
 from slimtasks.engine.listing import images
+from slimtasks.engine.pipe import SocketPipe
 
 pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images"]
@@ -98,6 +100,28 @@ def test_everything_works_from_afar(remote: Engine, tiny_image: str) -> None:
             assert container.exec(["echo", "hi"]).run(timeout=60) == (0, b"hi\n", b"")
     with remote.save(tiny_image) as saved, tarfile.open(fileobj=saved, mode="r|") as archive:
         assert "manifest.json" in archive.getnames()
+
+
+def test_what_came_before_our_end_is_not_lost(tmp_path: Path) -> None:
+    _, server_side = certificates(tmp_path)
+    client_side = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    ours, theirs = socket.socketpair()
+    accepted: list[ssl.SSLSocket] = []
+    other = threading.Thread(target=lambda: accepted.append(server_side.wrap_socket(theirs, server_side=True)))
+    other.start()
+    with client_side.wrap_socket(ours, server_hostname="localhost") as connection:
+        other.join()
+        pipe = SocketPipe(connection, requests.Response(), b"")
+        with accepted[0] as server:
+            server.sendall(b"early ")
+            assert pipe.ready(10)
+            pipe.close_send()
+            assert server.recv(100) == b""
+            server.sendall(b"late")
+            received = b""
+            while received != b"early late":
+                assert pipe.ready(10)
+                received += pipe.receive(100)
 
 
 def far(relay: Relay, folder: Path) -> Engine:

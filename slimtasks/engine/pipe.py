@@ -54,7 +54,7 @@ class SocketPipe:
 
     def close_send(self) -> None:
         if isinstance(self._socket, ssl.SSLSocket):
-            _close_notify(self._socket)
+            self._early += _close_notify(self._socket)
         else:
             self._socket.shutdown(socket.SHUT_WR)
 
@@ -124,14 +124,33 @@ def taken_over(answer: requests.Response) -> Pipe:
     return SocketPipe(connection, answer, early)
 
 
-def _close_notify(connection: ssl.SSLSocket) -> None:
-    """Ends our direction of TLS: SSLSocket.shutdown ends the other's decryption too, and unwrap waits for its end."""
-    connection.setblocking(False)
-    try:
-        connection._sslobj.shutdown()  # type: ignore[attr-defined]
-    except ssl.SSLError:
-        pass  # sent; what the other side has not said yet is still to be read
-    connection.setblocking(True)
+def _close_notify(connection: ssl.SSLSocket) -> bytes:
+    """Ends our direction of TLS, and returns what was decrypted by then.
+
+    SSLSocket.shutdown ends the other's decryption too, and unwrap waits for its end. What both call also reads, to see
+    the other's end, and drops what comes before that. So it gets another descriptor for that moment, on which nothing
+    comes, and what it writes there is sent by us.
+    """
+    taken = b"".join(iter(lambda: connection.recv(connection.pending()) if connection.pending() else b"", b""))
+    number = connection.fileno()
+    instead, written = socket.socketpair()
+    with instead, written, socket.socket(fileno=os.dup(number)) as real:
+        connection.setblocking(False)
+        instead.setblocking(False)
+        os.dup2(instead.fileno(), number, inheritable=False)
+        try:
+            connection._sslobj.shutdown()  # type: ignore[attr-defined]
+        except ssl.SSLError:
+            pass  # nothing came, as was meant
+        finally:
+            os.dup2(real.fileno(), number, inheritable=False)
+        connection.setblocking(True)
+        written.setblocking(False)
+        try:
+            real.sendall(written.recv(4096))
+        except BlockingIOError:
+            pass  # the other side was first, so there is nothing to say
+    return taken
 
 
 def _readable(descriptor: int, timeout: float | None) -> bool:
