@@ -86,6 +86,25 @@ def run_relayer(session: Session, yes: bool) -> Any:
     return {"summary": summary, "seconds": time.monotonic() - began}
 
 
+def run_reproducible(image: Image, session: Session) -> Any:
+    """Makes the image once more; fails where it comes out otherwise."""
+    from doit.exceptions import TaskFailed
+
+    from slimtasks.reproducing import verify_reproducible
+
+    if session.engine_gone:
+        return Unmet("the engine is gone")
+    began = time.monotonic()
+    try:
+        job = Job(image, session.by_name, session.workspace, session.engine, session.environ, PROGRESS)
+        summary = verify_reproducible(job)
+    except SlimError as error:
+        return TaskFailed(str(session.cause_of(error)))
+    except OSError as error:
+        return TaskFailed(str(of_system(error)))
+    return {"summary": summary, "seconds": time.monotonic() - began}
+
+
 def clean_stage(image: Image, targets: list[Path], session: Session, dryrun: bool) -> None:
     """Removes a stage's files, and the image in the engine that they name."""
     from slimtasks import cleaning

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slimtasks import inputs
-from slimtasks.actions import clean_stage, run_relayer, run_stage, write_report
+from slimtasks.actions import clean_stage, run_relayer, run_reproducible, run_stage, write_report
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import result_file
 from slimtasks.session import Session
@@ -44,6 +44,8 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     yield from map(dict, chain)  # doit takes them apart
     if is_traced(image):
         yield _lock_task(image, session)
+    if image.kind == "slim":
+        yield _reproducible_task(image, session)
     yield {
         "basename": image.name,
         "actions": None,
@@ -211,6 +213,17 @@ def _lock_task(image: Image, session: Session) -> Task:
         "task_dep": [f"verify:{name}" for name in sorted(_traced_images(image, session))],
         "uptodate": [False],
         "actions": [(run_stage, ["lock", image, session])],
+    }
+
+
+def _reproducible_task(image: Image, session: Session) -> Task:
+    """What `doit verify-reproducible NAME` runs, and no other command."""
+    return {
+        "basename": "_verify-reproducible",
+        "name": image.name,
+        "task_dep": [f"image:{image.name}"],
+        "uptodate": [False],
+        "actions": [(run_reproducible, [image, session])],
     }
 
 

@@ -103,10 +103,11 @@ class Workspace:
     """A checkout; `root` may be relative, as doit wants its paths."""
 
     root: Path
+    elsewhere: Path | None = None  # what stands for build/
 
     @property
     def build(self) -> Path:
-        return self.root / "build"
+        return self.elsewhere or self.root / "build"
 
     @property
     def all_written(self) -> tuple[Path, ...]:

@@ -21,6 +21,7 @@ ROWS = (
     "assembly tracestore lockfile elsewhere recorder",
     "explaining relayering answers sbom",
     "stages inputs cleaning",
+    "rebuilding reproducing",
     "actions",
     "tasks runner staleness",
     "dodo",

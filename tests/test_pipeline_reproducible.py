@@ -1,7 +1,10 @@
-"""The same bits whoever makes an image, where and when."""
+"""The same bits whoever makes an image, where and when; and `doit verify-reproducible`, which proves it."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,11 +13,17 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
+from oci_archives import config, docker_archive
 from pipeline_repo import Repo, doit_in, fresh_tags
+from tars import Item, d, f, link, tar
+
+from slimtasks.engine.labels import checkout_key
+from slimtasks.sources.tracer import shipped_tracer
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
@@ -51,6 +60,13 @@ time_t time(time_t *result) {
     return exact.tv_sec;
 }
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def verify_reproducible_installed() -> None:
+    """doit finds its commands in what is installed, not on PYTHONPATH."""
+    if not entry_points(group="doit.COMMAND", name="verify-reproducible"):
+        pytest.fail("slimtasks is not installed: `./run test`, or `pip install --no-deps -e .`", pytrace=False)
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +172,102 @@ def test_source_date_epoch_is_the_date_of_all_that_no_package_brought(make_repo:
     assert bits(one)["config"] != plain["config"] and set(bits(one)["layers"]).isdisjoint(plain["layers"])
     build(one)
     assert bits(one) == plain
+
+
+def dated(item: Item, mtime: int) -> Item:
+    item[0].mtime = mtime
+    return item
+
+
+def foreign(repo: Repo, busybox: Path, tag: str, checkout: int) -> None:
+    """Loads an image whose COPY layer has the mtimes of a checkout, as another builder makes it."""
+    program = busybox.read_bytes()
+    ground = tar(d("bin"), f("bin/busybox", program, 0o755), link("bin/sh", "busybox"), link("bin/cat", "busybox"))
+    copied = tar(dated(d("app"), checkout), dated(f("app/data", "data\n"), checkout + 7))
+    history = [{"created_by": "ADD rootfs.tar / # buildkit"}, {"created_by": "COPY app /app # buildkit"}]
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    settings = {"Env": ["PATH=/bin"], "Cmd": ["cat", "/app/data"], "WorkingDir": "/app"}
+    raw = config([ground, copied], history, architecture=machine, config=settings)
+    repo.engine.load_stream(iter([docker_archive(ground, copied, raw_config=raw, tags=(tag,))]))
+
+
+def test_two_checkouts_whose_files_are_of_two_ages(make_repo: Callable[..., Repo], busybox: Path) -> None:
+    """SOURCE_DATE_EPOCH lies after both, as a release's date does after those of what it is made of."""
+    tags, found = fresh_tags(), []
+    for folder, checkout in (("one", 1_100_000_000), ("two", 1_200_000_000)):
+        repo = make_repo(folder, tags)
+        foreign(repo, busybox, f"{tags}/theirs:1", checkout)
+        repo.write(
+            "images/data/image.yaml",
+            f"tags: [{tags}/data]\nfrom: {{image: '{tags}/theirs:1'}}\n"
+            "workload: [oneshot: {command: [cat, /app/data], stdout: [data]}]\n",
+        )
+        build(repo, "data", SOURCE_DATE_EPOCH="1700000000")
+        found.append((bits(repo, "data"), json.loads(repo.path("build/data/fat.json").read_text())))
+    (one, fat), (other, other_fat) = found
+    assert fat["config_digest"] != other_fat["config_digest"] and fat["tree_digest"] == other_fat["tree_digest"]
+    assert one == other
+
+
+# The command
+
+
+def images(repo: Repo) -> set[str]:
+    """The tags of the repo's images in the engine, which others use at the same time, and of those that it holds."""
+    tags = {tag for image in repo.engine.images() for tag in image["RepoTags"] or ()}
+    return {tag for tag in tags if tag.startswith(repo.tags) or checkout_key(repo.root) in tag}
+
+
+def test_verify_reproducible_proves_it_or_names_layer_path_and_field_and_leaves_nothing(repo: Repo) -> None:
+    build(repo)
+    made, listed = bits(repo), sorted(repo.path("build").rglob("*"))
+    before = images(repo)
+    with repo.created() as created:
+        said = repo.run("verify-reproducible", "web")
+    assert (said.status, said.ran) == (0, ()), said.output
+    assert f"the same {made['config']}, manifest and {len(made['layers'])} layers" in said.output
+    assert "another folder and umask, LC_ALL=C, TZ=XXX-14, PYTHONHASHSEED=1" in said.output
+    tracer = shipped_tracer(repo.engine)  # has the program that takes the files out; nothing is traced or verified
+    assert sorted(created) == sorted((tracer, repo.fat("web")))
+    assert repo.left_over() == [] and images(repo) == before
+    assert (bits(repo), sorted(repo.path("build").rglob("*"))) == (made, listed)
+    assert repo.run("web").ran == ()
+
+    # a layer that came out otherwise
+    altered = alter(repo, made["layers"][0])
+    layers = repo.path("build/web/layers.json")
+    layers.write_text(layers.read_text().replace(made["layers"][0], altered))
+    said = repo.run("verify-reproducible", "web")
+    assert (said.status, said.ran) == (1, ("image:web",)), said.output
+    assert f"layer 1: {altered} -> {made['layers'][0]}" in said.output
+    assert "layer 1: /bin/busybox: mode 0700 -> 0755, mtime 77 -> 0" in said.output
+    assert f"config digest: {bits(repo)['config']} -> {made['config']}" in said.output
+    assert f"manifest digest: {bits(repo)['manifest']} -> {made['manifest']}" in said.output
+    assert "fault of slimtasks" in said.output and "Traceback" not in said.output
+    assert repo.left_over() == []
+
+
+def alter(repo: Repo, diff_id: str) -> str:
+    """Puts a layer into the store that differs in the mode and mtime of /bin/busybox; its diff ID."""
+    store, buffer = repo.path("build/layers"), io.BytesIO()
+    with tarfile.open(store / f"{diff_id[7:]}.tar") as old, tarfile.open(fileobj=buffer, mode="w") as new:
+        for member in old:
+            if member.name == "bin/busybox":
+                member.mode, member.mtime = 0o700, 77
+            new.addfile(member, old.extractfile(member) if member.isreg() else None)
+    altered = hashlib.sha256(buffer.getvalue()).hexdigest()
+    (store / f"{altered}.tar").write_bytes(buffer.getvalue())
+    return f"sha256:{altered}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "verify-reproducible: which image? allowed: web"),
+        (("nginx",), "verify-reproducible: nginx: not a slim image; allowed: web"),
+        (("ground",), "verify-reproducible: ground: not a slim image; allowed: web"),
+    ],
+)
+def test_a_name_that_is_none(repo: Repo, words: tuple[str, ...], said: str) -> None:
+    result = repo.run("verify-reproducible", *words, DOCKER_HOST="unix:///nowhere.sock")
+    assert (result.status, result.ran) == (3, ()) and said in result.output, result.output

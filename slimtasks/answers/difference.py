@@ -93,7 +93,7 @@ def difference(before: TreeSide, after: TreeSide) -> Difference:
     added = tuple(_path(entry, package(entry.path)) for entry in come)
     removed = tuple(_path(entry, package(entry.path)) for entry in gone)
     changed = tuple(
-        Changed(two.path, tuple(_fields(one, two)), _size(one), _size(two), package(two.path)) for one, two in both
+        Changed(two.path, tuple(fields(one, two)), _size(one), _size(two), package(two.path)) for one, two in both
     )
     return Difference(
         before=before.name,
@@ -142,7 +142,8 @@ def _shape(entry: Entry) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _fields(old: Entry, new: Entry) -> Iterator[Field]:
+def fields(old: Entry, new: Entry) -> Iterator[Field]:
+    """In what two entries differ, less their dates."""
     told = (
         ("type", old.type, new.type),
         ("mode", _mode(old), _mode(new)),
@@ -178,8 +179,9 @@ def _config(before: TreeSide, after: TreeSide) -> Iterator[Field]:
     for key in sorted({*before.config, *after.config}):
         old, new = before.config.get(key) or None, after.config.get(key) or None
         if old != new:
-            yield Field(key, _json(old), _json(new))
+            yield Field(key, as_json(old), as_json(new))
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
+    """What a Field says of a part of a config; nothing of none."""
     return "" if value is None else json.dumps(value)

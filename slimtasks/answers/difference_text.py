@@ -29,7 +29,7 @@ def _of_images(answer: Difference, most: int) -> Iterator[str]:
     sizes = f"{size_text(answer.size_before)} -> {size_text(answer.size_after)}"
     yield f"{sizes} ({signed(answer.size_after - answer.size_before)})"
     for field in answer.config:
-        yield wrapped(_field(field), "  config ", " " * 6)
+        yield wrapped(field_text(field), "  config ", " " * 6)
     for title, paths in (("added", answer.added), ("removed", answer.removed)):
         yield from _listed(title, paths, [_path(path) for path in first(paths, most)], most)
     changed = [line for path in first(answer.changed, most) for line in _changed(path)]
@@ -53,7 +53,7 @@ def _path(path: Lone) -> str:
 
 
 def _changed(path: Changed) -> Iterator[str]:
-    fields = ", ".join(map(_field, path.fields))
+    fields = ", ".join(map(field_text, path.fields))
     line = f"  {signed(path.after - path.before).rjust(8)}  {shown(path.path)}"
     if len(line) + len(fields) + 2 <= 80:
         yield f"{line}: {shown(fields)}"
@@ -62,7 +62,7 @@ def _changed(path: Changed) -> Iterator[str]:
         yield wrapped(fields, " " * 14, " " * 14)
 
 
-def _field(field: Field) -> str:
+def field_text(field: Field) -> str:
     """'mode 0644 -> 0600'; of a content only that it differs."""
     if field.name == "content" and field.before and field.after:
         return field.name

@@ -49,8 +49,7 @@ def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = 
 
     EngineError where the engine made something else of it.
     """
-    paths = [job.workspace.layer(diff_id) for diff_id in (*below.diff_ids, *(layer.diff_id for layer in layers))]
-    digests = write_image(job.files.archive, config, paths, job.image.tags)
+    digests = write(job, config, layers, below)
     identity = load(job, job.files.archive, digests)
     made = json.loads(config)
     return SlimImage(
@@ -63,6 +62,12 @@ def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = 
         tags=job.image.tags,
         platform="/".join(made[key] for key in ("os", "architecture", "variant") if key in made),
     )
+
+
+def write(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = Below()) -> tuple[str, str]:
+    """Writes image.tar; its config digest and its manifest digest."""
+    paths = [job.workspace.layer(diff_id) for diff_id in (*below.diff_ids, *(layer.diff_id for layer in layers))]
+    return write_image(job.files.archive, config, paths, job.image.tags)
 
 
 def load(job: Job, archive: Path, digests: tuple[str, str]) -> str:

@@ -13,16 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from slimtasks.errors import SlimError
+from slimtasks.errors import Damaged, SlimError
 from slimtasks.oci.header import END, header, padding
 from slimtasks.oci.store import disk_full
 from slimtasks.oci.stream import PIECE
-from slimtasks.records import whole_file
+from slimtasks.records import intact, whole_file
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _DOCKER_MANIFEST = "manifest.json"
+_INDEX_NAME = "index.json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
@@ -46,13 +47,39 @@ def write_image(path: Path, config: bytes, layers: Sequence[Path], tags: Sequenc
     }
     with _tar(path, sum(sizes.values())) as file:
         _add(file, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
-        _add(file, "index.json", _json(index))
+        _add(file, _INDEX_NAME, _json(index))
         _add(file, _DOCKER_MANIFEST, _json([docker]))
         _add(file, _blob(config_digest), config)
         _add(file, _blob(manifest_digest), manifest)
         for layer in dict.fromkeys(layers):
             _add_file(file, _blob("sha256:" + layer.stem), layer, sizes[layer])
     return config_digest, manifest_digest
+
+
+def config_in(path: Path) -> bytes:
+    """The config in an image file that `write_image` wrote; raises Damaged."""
+    with _read(path) as tar:
+        return _content(tar, json.loads(_content(tar, _DOCKER_MANIFEST))[0]["Config"])
+
+
+def manifest_in(path: Path) -> bytes:
+    """The manifest in it; raises Damaged."""
+    with _read(path) as tar:
+        return _content(tar, _blob(json.loads(_content(tar, _INDEX_NAME))["manifests"][0]["digest"]))
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with intact(path), tarfile.open(path, "r:") as tar:
+            yield tar
+    except tarfile.TarError as error:
+        raise Damaged(path, f"no whole tar ({error})") from error
+
+
+def _content(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    return file.read() if file else b""
 
 
 def retagged(path: Path, tags: Sequence[str]) -> Iterator[bytes]:

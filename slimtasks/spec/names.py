@@ -46,6 +46,7 @@ _RUN_WORDS = frozenset(
         "push",
         "sweep",
         "doctor",
+        "verify-reproducible",
     )
 )
 _FILES = frozenset(("report.json", "specs.pickle"))
