@@ -262,7 +262,7 @@ class Repo:
         ]
         left += [f"network {n['Name']}" for n in ask("GET", "/networks", params=label, doing="listing")]
         left += [f"volume {v['Name']}" for v in ask("GET", "/volumes", params=label, doing="listing")["Volumes"] or ()]
-        left += [f"tag {tag}" for tag in self._held() if not tag.startswith(f"{TEMPORARY}held/")]
+        left += [f"tag {tag}" for tag in held_by(self.engine, self.root) if not tag.startswith(f"{TEMPORARY}held/")]
         left += [f"image {identity}" for identity in self.untagged()]
         left += [f"file {path}" for path in self.path("build").rglob("*") if path.name.endswith(".part")]
         return left + [f"scratch {path}" for path in self.path("build/scratch").glob("*")]
@@ -276,14 +276,25 @@ class Repo:
     def remove_images(self) -> None:
         """Takes all tags of this repo's images, and with them the images, out of the engine."""
         mine = [tag for image in self.engine.images() for tag in image["RepoTags"] or () if tag.startswith(self.tags)]
-        for tag in (*mine, *self._held()):
+        for tag in (*mine, *held_by(self.engine, self.root)):
             self.engine.untag(tag)
 
-    def _held(self) -> list[str]:
-        """The tags of our own that hold images for this checkout."""
-        key = checkout_key(self.root)
-        tags = [tag for image in self.engine.images() for tag in image["RepoTags"] or ()]
-        return [tag for tag in tags if tag.startswith(TEMPORARY) and tag.rpartition(":")[2].startswith(key)]
+
+def held_by(engine: Engine, folder: Path) -> list[str]:
+    """The tags of our own that hold images for the checkout in that folder."""
+    key = checkout_key(folder)
+    tags = [tag for image in engine.images() for tag in image["RepoTags"] or ()]
+    return [tag for tag in tags if tag.startswith(TEMPORARY) and tag.rpartition(":")[2].startswith(key)]
+
+
+@contextmanager
+def cloned(folder: Path) -> Iterator[Path]:
+    """A clone of this checkout in that folder; what it holds in the engine is let go at the end."""
+    subprocess.run(["git", "clone", "-q", str(CHECKOUT_OF_SLIMTASKS), str(folder)], check=True)
+    yield folder
+    engine = Engine(folder)
+    for tag in held_by(engine, folder):
+        engine.untag(tag)
 
 
 def doit_in(folder: Path, *args: str, before: tuple[str, ...] = (), variables: Mapping[str, str] = {}) -> Result:

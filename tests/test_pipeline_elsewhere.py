@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pipeline_repo import CHECKOUT_OF_SLIMTASKS
+from pipeline_repo import CHECKOUT_OF_SLIMTASKS, cloned
 
 from slimtasks.engine.client import Engine
-from slimtasks.engine.labels import TEMPORARY, checkout_key
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -22,15 +21,8 @@ IMAGES = ("micronginx", "micronginx-ldd", "micronginx-musl", "micronginx-static"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
-    """A clone of this checkout; what it holds in the engine is let go at the end."""
-    folder = tmp_path / "clone"
-    subprocess.run(["git", "clone", "-q", str(CHECKOUT_OF_SLIMTASKS), str(folder)], check=True)
-    yield folder
-    engine = Engine(folder)
-    tags = [tag for image in engine.images() for tag in image["RepoTags"] or ()]
-    for tag in tags:
-        if tag.startswith(TEMPORARY) and tag.rpartition(":")[2].startswith(checkout_key(folder)):
-            engine.untag(tag)
+    with cloned(tmp_path / "clone") as made:
+        yield made
 
 
 def test_the_samples_are_the_same_elsewhere_with_an_empty_build_cache(clone: Path) -> None:

@@ -50,7 +50,7 @@ def finish(job: Job) -> None:
 
 def there(job: Job) -> list[Path]:
     """All but scratch, and the cache of specs, which is written once the files that it tells of are no longer fresh."""
-    passing = {job.workspace.scratch, job.workspace.build / "specs.pickle"}
+    passing = {job.workspace.scratch, job.workspace.spec_cache}
     return sorted(path for path in job.workspace.build.rglob("*") if passing.isdisjoint((path, *path.parents)))
 
 

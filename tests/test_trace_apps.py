@@ -16,10 +16,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from pipeline_repo import CHECKOUT_OF_SLIMTASKS
-
-from slimtasks.engine.client import Engine
-from slimtasks.engine.labels import TEMPORARY, checkout_key
+from pipeline_repo import cloned
 
 pytestmark = [pytest.mark.engine, pytest.mark.apps]
 
@@ -133,14 +130,8 @@ OPENED_DIFFER = (
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clone of this checkout; what it holds in the engine is let go at the end."""
-    folder = tmp_path_factory.mktemp("apps") / "clone"
-    subprocess.run(["git", "clone", "-q", str(CHECKOUT_OF_SLIMTASKS), str(folder)], check=True)
-    yield folder
-    engine = Engine(folder)
-    for tag in [tag for image in engine.images() for tag in image["RepoTags"] or ()]:
-        if tag.startswith(TEMPORARY) and tag.rpartition(":")[2].startswith(checkout_key(folder)):
-            engine.untag(tag)
+    with cloned(tmp_path_factory.mktemp("apps") / "clone") as made:
+        yield made
 
 
 @pytest.mark.parametrize("app", APPS)

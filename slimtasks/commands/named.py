@@ -1,0 +1,26 @@
+"""Commands that run a task behind them for each image that they are given."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from doit.cmd_run import Run, opt_outfile, opt_reporter, opt_verbosity
+from doit.exceptions import InvalidCommand
+
+
+class RunNamed(Run):  # type: ignore[misc]  # doit has no types
+    """Runs `_COMMAND:NAME` for each NAME, and the tasks that it needs."""
+
+    named: ClassVar[str]  # what an image has to be
+    doc_usage = "NAME..."
+    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (opt_verbosity, opt_reporter, opt_outfile)
+
+    def _execute(self, outfile: Any, verbosity: Any, reporter: Any, pos_args: list[str]) -> int:
+        command = self.get_name()
+        there = {task.name.partition(":")[2] for task in self.task_list if task.name.startswith(f"_{command}:")}
+        unknown = [name for name in pos_args if name not in there]
+        if unknown or not pos_args:
+            what = f"{', '.join(unknown)}: not {self.named};" if unknown else "which image?"
+            raise InvalidCommand(f"{command}: {what} allowed: {', '.join(sorted(there))}")
+        self.sel_tasks = [f"_{command}:{name}" for name in pos_args]
+        return int(super()._execute(outfile, verbosity, continue_=True, reporter=reporter))
