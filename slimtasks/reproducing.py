@@ -18,6 +18,7 @@ from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.archive import config_in, manifest_in
 from slimtasks.records import SlimImage, intact, read_json, read_record
+from slimtasks.sizes import count
 from slimtasks.workspace import Workspace
 
 _MOST = 20  # differences told of each layer
@@ -44,7 +45,8 @@ def verify_reproducible(job: Job) -> str:
             f"`doit clean {job.image.name}`, then make it anew and try again; "
             "where that changes nothing it is a fault of slimtasks: please report it",
         )
-    return f"the same {made.config_digest}, manifest and {len(_diff_ids(job.workspace, job))} layers ({circumstances})"
+    layers = count(len(_diff_ids(job.workspace, job)), "layer")
+    return f"the same {made.config_digest}, manifest and {layers} ({circumstances})"
 
 
 def _share(job: Job, again: Workspace) -> None:
