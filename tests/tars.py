@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
+
+ACL = bytes.fromhex("0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000400ffffffff")
+"""A POSIX ACL (acl(5)) that lets user 1000 read."""
+
+CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
+"""cap_net_bind_service=ep, as security.capability has it."""
+
+ODD = os.fsdecode(b"odd/\xff\n\xc3\xa9")
+"""A name that is not UTF-8."""
 
 Item = tuple[tarfile.TarInfo, bytes]
 
@@ -36,6 +46,25 @@ def node(name: str, kind: bytes, major: int = 0, minor: int = 0) -> Item:
     info = _info(name, kind, 0o600)
     info.devmajor, info.devminor = major, minor
     return info, b""
+
+
+def special(name: str, kind: bytes, **fields: object) -> Item:
+    """What has other fields of its header set."""
+    member, _ = f(name)
+    member.type = kind
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member, b""
+
+
+def attributes(item: Item, **values: bytes) -> Item:
+    """The same with extended attributes, `user__note` for user.note."""
+    pax = {
+        "SCHILY.xattr." + key.replace("__", "."): value.decode("utf-8", "surrogateescape")
+        for key, value in values.items()
+    }
+    item[0].pax_headers = pax
+    return item
 
 
 def _info(name: str, kind: bytes, mode: int = 0o644, uid: int = 0, target: str = "") -> tarfile.TarInfo:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from oci_archives import config, docker_archive, dump, oci_layout, scanned
-from tars import Item, d, f, hard, link, node, tar
+from tars import Item, d, f, hard, link, node, special, tar
 
 from slimtasks.oci.saved import scan
 from slimtasks.oci.stream import Readable
@@ -122,6 +122,18 @@ def test_hardlinks_point_to_the_first_surviving_name(scratch: Path) -> None:
         f"/n file 644 0:0 L0 {A}",
         f"/z file 644 0:0 L0 {A} hardlink=/m",
     ]
+
+
+def test_a_hardlink_s_header_counts_for_all_names(scratch: Path) -> None:
+    """As in engines, which set owner and mode after each name; most tars say the same of all names."""
+    said = special("b", tarfile.LNKTYPE, linkname="m", mode=0o4711, uid=5, gid=6, mtime=9)
+    found = scanned(docker_archive(tar(f("m", "a", 0o600), hard("a", "m"), said)), scratch)
+    assert dump(found.entries)[1:] == [
+        f"/a file 4711 5:6 L0 {A}",
+        f"/b file 4711 5:6 L0 {A} hardlink=/a",
+        f"/m file 4711 5:6 L0 {A} hardlink=/a",
+    ]
+    assert {entry.mtime for entry in found.entries[1:]} == {9}
 
 
 def test_a_hardlink_to_a_file_of_a_lower_layer(scratch: Path) -> None:

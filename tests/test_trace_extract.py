@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tars import Item, d, f, hard, link
+from tars import ACL, CAPABILITY, ODD, attributes, d, f, hard, link, special
 from trace_images import loaded
 
 from slimtasks.engine.client import Engine
@@ -20,26 +20,7 @@ from slimtasks.trace.extract import extract
 pytestmark = pytest.mark.engine
 pytest_plugins = ["engine_images", "trace_images"]
 
-ACL = bytes.fromhex("0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000400ffffffff")
-CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")  # cap_net_bind_service=ep
 LONG = "long/" + "/".join(["folder" * 8] * 6)
-ODD = os.fsdecode(b"odd/\xff\n\xc3\xa9")
-
-
-def special(name: str, kind: bytes, **fields: object) -> Item:
-    member, _ = f(name)
-    member.type = kind
-    for field, value in fields.items():
-        setattr(member, field, value)
-    return member, b""
-
-
-def attributes(name: str, content: bytes, **values: bytes) -> Item:
-    pax = {
-        "SCHILY.xattr." + key.replace("__", "."): value.decode("utf-8", "surrogateescape")
-        for key, value in values.items()
-    }
-    return f(name, content, pax=pax)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +42,8 @@ def image(engine: Engine) -> Iterator[str]:
         special("dir/fifo", tarfile.FIFOTYPE, mode=0o620),
         special("dir/null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
         special("dir/disk", tarfile.BLKTYPE, devmajor=8, devminor=300, mode=0o660),
-        attributes("dir/ping", b"ping", security__capability=CAPABILITY),
-        attributes("dir/acl", b"acl", system__posix_acl_access=ACL, user__note=b"a=b\n\xff"),
+        attributes(f("dir/ping", b"ping"), security__capability=CAPABILITY),
+        attributes(f("dir/acl", b"acl"), system__posix_acl_access=ACL, user__note=b"a=b\n\xff"),
         f(LONG, b"deep"),
         f(ODD, b"odd", uid=3_000_000),
         f("data/kept", b"kept"),

@@ -112,7 +112,7 @@ def read_table(stream: Forward, reader: FileReader) -> Table:
             layer.put(path, reader.node(stream, member, path, number))
         else:
             layer.put(path, Node(member, inode=number))
-    return layer.table
+    return layer.finished()
 
 
 def image_path(name: str) -> ImagePath:
@@ -129,6 +129,7 @@ class _Layer:
     def __init__(self) -> None:
         self.table = Table()
         self._homes: dict[str, str] = {"/": "/"}  # directory as named -> where it is
+        self._said: dict[int, Member] = {}  # by inode, of those with several names
 
     def place(self, name: str) -> ImagePath:
         path = image_path(name)
@@ -147,7 +148,7 @@ class _Layer:
         self.table.nodes[path] = node
 
     def link(self, path: ImagePath, member: Member) -> None:
-        """A further name of an earlier member, or of a file in a lower layer."""
+        """A further name of an earlier member, or of a file in a lower layer; its header counts for all names."""
         target = self.place(member.target)
         node = self.table.nodes.get(target)
         if node is None:
@@ -157,6 +158,15 @@ class _Layer:
             raise SlimError(f"an image archive hardlinks the directory {target}", "it is damaged or hostile")
         elif path != target:
             self.put(path, node)
+            self._said[node.inode] = _changed(self._said.get(node.inode, node.member), member)
+
+    def finished(self) -> Table:
+        """The table, each inode as the header of its last name has it."""
+        nodes = self.table.nodes
+        for path, node in nodes.items() if self._said else ():
+            if node.inode in self._said:
+                nodes[path] = node._replace(member=self._said[node.inode])
+        return self.table
 
     def _home(self, directory: str) -> str:
         """Where `directory` is, once the symlinks of this layer are followed."""
@@ -182,6 +192,13 @@ class _Layer:
             todo += node.member.target.split("/")[::-1]
         self._homes[directory] = done
         return done
+
+
+def _changed(inode: Member, name: Member) -> Member:
+    """The inode's header after that of a further name: engines set owner, mode, time and attributes again."""
+    mode = inode.mode if inode.kind == "link" else name.mode
+    xattrs = tuple(sorted({**dict(inode.xattrs), **dict(name.xattrs)}.items())) if name.xattrs else inode.xattrs
+    return inode._replace(mode=mode, uid=name.uid, gid=name.gid, mtime=name.mtime, xattrs=xattrs)
 
 
 def _script(start: bytes) -> str:
