@@ -74,7 +74,7 @@ def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
                 named.add(stored(workspace, named_image(path)).folder.name)
         if files.trace.exists():
             named |= _trace_names(read_header(files.trace))
-        for path in (files.base, files.layers):
+        for path in (files.base, files.layers, files.image):
             named |= {workspace.layer(diff_id).name for diff_id in _diff_ids(path)}
     stores = (workspace.fat_store, workspace.trace_store, workspace.layer_store)
     return sorted(path for store in stores if store.exists() for path in store.iterdir() if path.name not in named)
@@ -86,7 +86,7 @@ def _trace_names(header: dict[str, Any]) -> set[str]:
 
 
 def _diff_ids(path: Path) -> list[str]:
-    """The layers that base.json or layers.json names, those of the base below included."""
+    """The layers that base.json, layers.json or image.json names, those of the base below included."""
     with intact(path):
         written = read_json(path) if path.exists() else {}
         return [*written.get("below", ()), *(layer["diff_id"] for layer in written.get("layers", ()))]

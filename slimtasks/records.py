@@ -161,7 +161,7 @@ class SlimLayer:
     """One layer of the slim image; its tar is build/layers/<diff ID without 'sha256:'>.tar."""
 
     diff_id: str
-    name: str  # root | infrastructure | application | customisation
+    name: str  # root | infrastructure | application | customisation; builder: made by `final.builder` alone
     size: int  # of the tar, bytes
     content_size: int  # of the files in it, bytes; hardlinks once
     files: int

@@ -30,6 +30,11 @@ def verify_reproducible(job: Job) -> str:
 
     SlimError with what differs where something does.
     """
+    if job.image.final.builder != "archive":
+        raise SlimError(
+            f"{job.image.name}: made by `final.builder: {job.image.final.builder}`, which promises no digests",
+            "leave `builder` out of the spec to have the same bits every time",
+        )
     with tempfile.TemporaryDirectory(dir=job.workspace.scratch_folder()) as name:
         again = Workspace(job.workspace.root, Path(name))
         _share(job, again)

@@ -149,7 +149,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         "image",
         image,
         session,
-        depends=packed,
+        depends=[*packed, *([files.context] if image.final.builder == "docker" else [])],
         uses=base,
         targets=[files.archive, files.image],
         settings=[image.final, image.tags],

@@ -110,7 +110,7 @@ MISTAKES = {
     "trace: {lookups: start}": "2:18: trace.lookups: found 'start'; allowed: all, startup",
     "final: {variants: [debug]}": "2:9: final.variants: not supported yet",
     "final: {healthcheck: none}": "2:9: final.healthcheck: found 'none', not supported yet; allowed: keep",
-    "final: {builder: docker}": "2:9: final.builder: 'docker' is not supported yet; allowed: archive",
+    "final: {builder: buildx}": "2:18: final.builder: found 'buildx'; allowed: archive, docker",
     "workload: [pytest: tests/]": "2:12: workload[1].pytest: not supported yet; allowed: http,",
     "workload: [structure-test: x]": "2:12: workload[1].structure-test: not supported yet; allowed: http,",
     # kinds

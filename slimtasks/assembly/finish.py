@@ -60,8 +60,13 @@ def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = 
         files=below.files + sum(layer.files for layer in layers),
         layers=tuple(layers),
         tags=job.image.tags,
-        platform="/".join(made[key] for key in ("os", "architecture", "variant") if key in made),
+        platform=platform_of(made),
     )
+
+
+def platform_of(config: Mapping[str, Any]) -> str:
+    """As in 'linux/arm64/v8', by the image config."""
+    return "/".join(config[key] for key in ("os", "architecture", "variant") if config.get(key))
 
 
 def write(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = Below()) -> tuple[str, str]:

@@ -17,6 +17,7 @@ class Packed:
     below: Below
     layers: tuple[SlimLayer, ...]
     config: bytes
+    beyond_add: dict[str, list[str]]  # extended attributes, by path, which no build from context.tar can carry
 
 
 def read_packed(job: Job) -> Packed:
@@ -25,10 +26,10 @@ def read_packed(job: Job) -> Packed:
         data = read_json(job.files.layers)
         below = Below(tuple(data["below"]), data["below_size"], data["below_files"])
         layers = tuple(from_json(SlimLayer, layer) for layer in data["layers"])
-        created = data["created"]
+        created, beyond = data["created"], data["beyond_add"]
     base = job.image.final.base
     made = [(diff_id, f"base {base}") for diff_id in below.diff_ids]
     made += [(layer.diff_id, f"slimtasks {layer.name}") for layer in layers]
     name = "" if base == "scratch" else base
     config = config_of(job, fatfiles.fat(job.files).config, made, created, base_name=name)
-    return Packed(below, layers, config)
+    return Packed(below, layers, config, beyond)

@@ -41,6 +41,7 @@ class Scan:
     """A whole image, less its contents."""
 
     config: dict[str, Any]  # OCI image-spec, config.md
+    raw_config: bytes  # the same as it was saved
     config_digest: str  # 'sha256:...'
     layers: tuple[Layer, ...]
     entries: tuple[Entry, ...]  # sorted by path, the root first
@@ -78,6 +79,7 @@ def scan(stream: Readable, *, wanted: Wanted, read_elf: ReadElf, scratch: Path, 
     tree = merge(layer.table for layer in layers)
     return Scan(
         config=config,
+        raw_config=raw,
         config_digest="sha256:" + hashlib.sha256(raw).hexdigest(),
         layers=described,
         entries=entries(tree),

@@ -115,7 +115,7 @@ class Final:
     """What the image's config says other than the fat image's; None carries over."""
 
     base: str = "scratch"  # or an image that the files are laid over
-    builder: Literal["archive"] = "archive"
+    builder: Literal["archive", "docker"] = "archive"
     user: str | None = None
     command: Command | None = None
     entrypoint: Command | None = None

@@ -18,11 +18,6 @@ _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("final", "variants"),
 )
 
-# Values of the design that are refused until something stands behind them, and those that can be had.
-_VALUES_NOT_YET: dict[Loc, tuple[tuple[object, ...], str]] = {
-    ("final", "builder"): (("docker", "buildkit", "buildx"), "archive"),
-}
-
 STEPS_NOT_YET = ("structure-test", "pytest")
 
 _ALL = ("slim", "base", "build")
@@ -53,10 +48,6 @@ def without_unsupported(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
     for loc in _KEYS_NOT_YET:
         if find(tree, loc) is not None:
             tree = _refused(tree, loc, "not supported yet; leave it out", mistakes)
-    for loc, (values, allowed) in _VALUES_NOT_YET.items():
-        node = find(tree, loc)
-        if isinstance(node, Scalar) and node.value in values and isinstance(node.value, (str, bool)):
-            tree = _refused(tree, loc, f"{found(node)} is not supported yet; allowed: {allowed}", mistakes)
     healthcheck = find(tree, ("final", "healthcheck"))
     if healthcheck is not None and not (isinstance(healthcheck, Scalar) and healthcheck.value == "keep"):
         loc = ("final", "healthcheck")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+from slimtasks.assembly.by_builder import lost
 from slimtasks.assembly.packed import read_packed
 from slimtasks.job import Job
 from slimtasks.oci.archive import write_context
 from slimtasks.oci.dockerfile import dockerfile
 from slimtasks.sizes import size_text
+
+_NAMED = 3  # paths that the task's line names
 
 
 def run(job: Job) -> str:
@@ -18,4 +21,5 @@ def run(job: Job) -> str:
     tars = [job.workspace.layer(layer.diff_id) for layer in packed.layers]
     text = dockerfile(json.loads(packed.config), names, job.image.final.base)
     write_context(job.files.context, text, list(zip(names, tars, strict=True)))
-    return size_text(job.files.context.stat().st_size)
+    size = size_text(job.files.context.stat().st_size)
+    return f"{size}; ADD loses {lost(packed.beyond_add, _NAMED)}" if packed.beyond_add else size

@@ -12,6 +12,7 @@ from typing import IO, Any
 from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries, base_layers
+from slimtasks.assembly.by_builder import beyond_add
 from slimtasks.assembly.compiled import redated
 from slimtasks.assembly.dates import Clock
 from slimtasks.assembly.layering import Item, Plan, plan_layers
@@ -47,6 +48,7 @@ def run(job: Job) -> str:
     write_json(
         job.files.layers,
         {
+            "beyond_add": beyond_add([item.entry for plan in plans for item in plan.items]),
             "below": list(base_layers(job)),
             "below_files": len(below),
             "below_size": sum(entry.size for entry in below if not entry.hardlink),
