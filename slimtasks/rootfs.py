@@ -182,6 +182,11 @@ class Tree:
         names = ((path, path[skip:] if path != "/" else "") for path in (directory, *self.below(directory)))
         return tuple(path for path, name in names if matches(name))
 
+    def way(self, pattern: str) -> tuple[ImagePath, ...]:
+        """The symlinks that `match` follows."""
+        head, tail = _split(pattern)
+        return self.walk(head, follow_last=bool(tail)).passed
+
 
 def globbed(pattern: str) -> bool:
     """Whether the pattern has wildcards."""

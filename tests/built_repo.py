@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,7 @@ class BuiltRepo:
                 captured=captured,
                 keep=image.keep,
                 keep_packages=image.keep_packages,
+                keep_presets=image.keep_presets,
                 drop=image.drop,
                 own=image.own,
                 unowned=image.unowned,
@@ -124,7 +125,9 @@ class BuiltRepo:
                 added=tuple(addition.entry.path for addition in additions(image)),
             )
         )
-        write_lines(files.selection, {"paths": len(chosen.selected), "notes": list(chosen.notes)}, chosen.selected)
+        missed = [asdict(one) for one in chosen.not_kept]
+        header = {"paths": len(chosen.selected), "notes": list(chosen.notes), "not_kept": missed}
+        write_lines(files.selection, header, chosen.selected)
         store = session.workspace.layer_store
         below = (
             [self._layer(store, Plan("base", tuple(Item(entry, entry.path) for entry in base)), base)] if base else []

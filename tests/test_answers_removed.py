@@ -66,7 +66,7 @@ def test_one_package(built: Built) -> None:
 web: 2 of 2 files of tool removed, 200.1 kB of 200.1 kB
   200.0 kB  /usr/share/big
       70 B  /usr/bin/tool
-all of it: kept by keep-packages: ["tool"]"""
+all of it: would be kept by keep-packages: ["tool"]"""
     )
     assert removed(built, "deb/tool") == removed(built, "tool")
     with pytest.raises(SlimError, match=r"of web has no package tol; did you mean tool\?"):

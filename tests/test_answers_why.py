@@ -103,7 +103,7 @@ def said(built: Built, path: str) -> list[str]:
   layer    application, 1 of 2
   needed   by /usr/bin/app as libx.so.1
            <- /usr/bin/app: traced, executed as /bin/app at the start
-  /usr/lib/libx.so: kept by keep: ["/usr/lib/libx.so"]""",
+  /usr/lib/libx.so: would be kept by keep: ["/usr/lib/libx.so"]""",
         ),
         (
             "/etc/passwd",
@@ -121,8 +121,8 @@ bin/sh/ leads to /usr/bin/dash, which is removed from web
   by the symlink /usr/bin/sh -> dash (goes)
   file 0644, owner 0:0, 700 B
   package  dash 1.0 (nothing of it stays)
-  /usr/bin/sh: kept by keep: ["/usr/bin/sh"]
-  /usr/bin/dash: kept by keep: ["/usr/bin/dash"]""",
+  /usr/bin/sh: would be kept by keep: ["/usr/bin/sh"]
+  /usr/bin/dash: would be kept by keep: ["/usr/bin/dash"]""",
         ),
         (
             "/usr/bin/tool",
@@ -180,7 +180,7 @@ bin/sh/ leads to /usr/bin/dash, which is removed from web
   these go
     100.0 kB  /usr/share/doc/x
          9 B  /usr/share/doc/y
-  all of it: kept by keep: ["/usr/share/doc/**"]""",
+  all of it: would be kept by keep: ["/usr/share/doc/**"]""",
         ),
         (
             "/data",
@@ -201,7 +201,7 @@ bin/sh/ leads to /usr/bin/dash, which is removed from web
        700 B  /usr/bin/dash
         50 B  /usr/bin/tool
          0 B  /usr/bin/sh
-  all of it: kept by keep: ["/usr/bin/*"]""",
+  all of it: would be kept by keep: ["/usr/bin/*"]""",
         ),
         (
             "/etc/*.d",
@@ -274,7 +274,7 @@ def test_names_that_are_not_utf8_and_hard_links(tmp_path: Path) -> None:
     assert why_text(found(repo, "/srv/caf\udce9"), 0).split("\n") == [
         "/srv/caf\udce9 is removed from web",
         "  file 0644, owner 0:0, 3 B",
-        '  /srv/caf\udce9: kept by keep: ["/srv/caf?"]',
+        '  /srv/caf\udce9: would be kept by keep: ["/srv/caf?"]',
     ]
     assert why_text(found(repo, "/srv/line\nfeed"), 0).startswith("/srv/line\\x0afeed is removed from web\n")
     inside = found(repo, "/srv").inside

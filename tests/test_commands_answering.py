@@ -53,7 +53,7 @@ def test_why_of_a_name_that_is_no_utf8_and_has_what_doit_takes_for_a_variable(re
         f"{ODD} is removed from web\n"
         "  file 0644, owner 0:0, 3 B\n"
         "  package  odd 1.0 (nothing of it stays)\n"
-        f'  {ODD}: kept by keep: ["/srv/caf?=1"]\n'
+        f'  {ODD}: would be kept by keep: ["/srv/caf?=1"]\n'
     )
 
 

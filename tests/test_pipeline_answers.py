@@ -43,7 +43,7 @@ def test_what_is_there_what_is_gone_and_what_changes(repo: Repo) -> None:
     assert " in step 2 (http GET http :80/absent)\n" in " ".join(missed.split()) + "\n"
     gone = asked(repo, "why", "web", "/bin/wget")
     assert gone.startswith("/bin/wget leads to /bin/busybox, which stays in web, but not the way to it\n")
-    assert '  /bin/wget: kept by keep: ["/bin/wget"]\n' in gone
+    assert '  /bin/wget: would be kept by keep: ["/bin/wget"]\n' in gone
     assert "  add      from index.html by add: at images/web/image.yaml:6:5\n" in asked(
         repo, "why", "web", "/www/index.html"
     )

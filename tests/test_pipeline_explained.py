@@ -58,10 +58,10 @@ def test_what_a_drop_rule_took(users: Repo, dropped: str, named: str, call: str)
 def test_what_the_workload_never_used(users: Repo) -> None:
     users.append(SPEC, "checks:\n  - exec: {command: [users]}\n  - exec: {command: [cat, /bin/wget], timeout: 5s}\n")
     users.replace(SPEC, "  - exec: {command: [users], stdout: [both]}\n", "")
-    line = '/bin/users: kept by keep: ["/bin/users"]'
+    line = '/bin/users: would be kept by keep: ["/bin/users"]'
     fails(users, users.run(), "verify:web", "check 1 (exec) failed: the image has no users in its PATH", line)
     users.append(SPEC, "keep: [/bin/users]\n")
-    line = '/etc/passwd: kept by keep: ["/etc/passwd"]'
+    line = '/etc/passwd: would be kept by keep: ["/etc/passwd"]'
     fails(users, users.run(), "verify:web", 'getpwnam("nobody") failed', line)
 
 
@@ -97,7 +97,7 @@ def test_a_drop_rule_that_nobody_asks_for(parts: Repo) -> None:
 def test_a_check_of_what_nobody_asks_for(parts: Repo) -> None:
     parts.append(SPEC, "  - exec: {command: [sh, -c, 'echo /www/parts/*']}\n")
     parts.append(SPEC, f"checks:\n  - http: {{}}\n  - {READS}\n")
-    lines = [f'/www/parts/{name}: kept by keep: ["/www/parts/{name}"]' for name in ("one", "two")]
+    lines = [f'/www/parts/{name}: would be kept by keep: ["/www/parts/{name}"]' for name in ("one", "two")]
     result = parts.run()
     fails(parts, result, "verify:web", "check 2 (exec) failed", "it passes on the fat image, which has:", *lines)
 

@@ -233,7 +233,7 @@ def test_one_that_fails_on_the_slim_image(several: Repo) -> None:
 
 def test_a_check_of_one_that_fails(several: Repo) -> None:
     several.replace(SPEC, "exit-status: 1}", "stdout: [nobody]}")
-    line = '/data/nobody: kept by keep: ["/data/nobody"]'
+    line = '/data/nobody: would be kept by keep: ["/data/nobody"]'
     fails(several, several.run(), "verify:web", "check 1 of scenario version (oneshot) failed: exit status 1", line)
 
 

@@ -59,7 +59,10 @@ def kept(rules: Rules, trace: str = "read /etc/passwd", added: tuple[str, ...] =
         ({"drop": ["/etc/ssl"], "keep": ["/etc/ssl/certs/a.pem"]}, "/etc/passwd"),
         ({"keep_packages": ["tzdata"]}, "/etc/passwd /usr/share/doc/tzdata/copyright /usr/share/zoneinfo/Europe/Rome "
          "/usr/share/zoneinfo/UTC"),
-        ({"keep": ["/lib/libz*"]}, "/etc/passwd /usr/lib/libz.so.1 /usr/lib/libz.so.1.2"),
+        ({"keep": ["/usr/share/zoneinfo/Europe/*"]}, "/etc/passwd /usr/share/zoneinfo/Europe/Rome"),
+        ({"keep": ["/lib/libz*"]}, "/etc/passwd /lib /usr/lib/libz.so.1 /usr/lib/libz.so.1.2"),
+        ({"keep": ["/lib/ld.so"]}, "/etc/passwd /lib /usr/lib/ld.so"),
+        ({"drop": ["/lib/libz*"]}, "/etc/passwd"),
     ],
 )  # fmt: skip
 def test_rules(rules: Rules, stays: str) -> None:

@@ -39,6 +39,6 @@ def test_what_is_lacking_is_told_in_words() -> None:
     drop = (rule("/usr/bin/[[]", "images/web/image.yaml:7:8"),)
     found = missing([ImagePath("/bin/perl"), ImagePath("/bin/[")], tree, {"/bin"}, drop)
     assert [f"{lacking.path}: {lacking.advice}" for lacking in found] == [
-        '/usr/bin/perl: kept by keep: ["/usr/bin/perl"]',
+        '/usr/bin/perl: would be kept by keep: ["/usr/bin/perl"]',
         '/usr/bin/[: taken away by drop: ["/usr/bin/[[]"] at images/web/image.yaml:7:8',
     ]

@@ -221,15 +221,6 @@ def test_a_library_that_the_program_opens_by_its_path_is_there() -> None:
     assert select(replace(inputs, granularity="file", unowned="traced")).notes == ()
 
 
-def test_data_that_nothing_used_is_told() -> None:
-    tree = "/usr/share/zoneinfo/UTC\n/usr/share/zoneinfo/Europe/Rome\n/etc/ssl/certs/a.pem\n"
-    used = accesses("read /usr/share/zoneinfo/UTC")
-    assert select(Inputs(entries(tree), used, granularity="file", unowned="traced")).notes == (
-        "not kept, as nothing used them: 1 CA certificates (/etc/ssl/certs), 1 time zones (/usr/share/zoneinfo); "
-        'a rule like keep: ["/etc/ssl/certs/**"] keeps them',
-    )
-
-
 def test_the_whole_image_where_it_was_made_to_be_shipped() -> None:
     tree = "/nginx\n/etc/passwd\n/lost+found/"
     inputs = Inputs(entries(tree), (), whole=True, drop=(rule("/etc/passwd"),), metadata="none")

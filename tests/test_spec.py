@@ -80,6 +80,7 @@ checks:
   - http: {}
 keep: ["/etc/**"]
 keep-packages: [tzdata]
+keep-presets: [timezones]
 drop: [/etc/x]
 own: [/data]
 unowned: traced

@@ -11,8 +11,9 @@ from pathlib import Path
 from slimtasks import fatfiles
 from slimtasks.additions import Addition, additions
 from slimtasks.errors import Damaged, SlimError
-from slimtasks.records import ImagePath, Package, Selected, intact, read_json, read_lines
+from slimtasks.records import ImagePath, Package, Selected, intact, read_header, read_json, read_lines
 from slimtasks.rootfs import Tree, is_below, normalise
+from slimtasks.selection.inputs import NotKept
 from slimtasks.spec import Image
 from slimtasks.trace.file import Trace, read_trace
 from slimtasks.workspace import ImageFiles, Workspace
@@ -54,6 +55,12 @@ class Built:
         """What stays, by its path in the fat image."""
         choices = read_lines(self._with(self._files.selection).selection, Selected)[1]
         return {choice.source or choice.path: choice for choice in choices}
+
+    @cached_property
+    def not_kept(self) -> tuple[NotKept, ...]:
+        """What is often missed later."""
+        header = read_header(self._with(self._files.selection).selection)
+        return tuple(NotKept(**missed) for missed in header.get("not_kept", ()))
 
     @cached_property
     def placed(self) -> Mapping[ImagePath, Selected]:

@@ -90,6 +90,7 @@ class Reasons:
             return (
                 self._of_rule("keep", image.keep, reason.detail)
                 or self._of_rule("keep-packages", image.keep_packages, reason.detail.removeprefix("package "))
+                or self._of_rule("keep-presets", image.keep_presets, reason.detail.removeprefix("preset "))
                 or reason.detail,
             )
         if reason.kind == "own":

@@ -11,6 +11,7 @@ from slimtasks.answers.weights import Extent, Scales
 from slimtasks.errors import SlimError
 from slimtasks.records import Entry, ImagePath
 from slimtasks.rootfs import is_engines
+from slimtasks.selection.inputs import NotKept
 
 DEB = "deb/"
 
@@ -49,6 +50,7 @@ class Removed:
     kept: Extent  # of the fat image
     packages: tuple[Loss, ...]
     files: tuple[LostFile, ...]
+    not_kept: tuple[NotKept, ...] = ()  # of all that goes, what is often missed later
 
 
 def removed(built: Built, package: str = "") -> Removed:
@@ -72,6 +74,7 @@ def removed(built: Built, package: str = "") -> Removed:
             sorted((loss for loss in losses if loss.removed.files), key=lambda loss: (-loss.removed.size, loss.package))
         ),
         files=tuple(sorted(lost, key=lambda file: (-file.size, file.path))),
+        not_kept=() if package else built.not_kept,
     )
 
 

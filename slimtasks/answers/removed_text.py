@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from slimtasks.answers.removed import Loss, Removed
 from slimtasks.answers.text import first, plain, rest, shown, sized
+from slimtasks.selection.presets import not_kept_note
 from slimtasks.selection.spec_lines import spec_line
 from slimtasks.sizes import count, size_text
 
@@ -32,7 +33,8 @@ def _lines(answer: Removed, most: int, files: bool, toml: bool) -> Iterator[str]
         yield from (_line(loss) for loss in first(answer.packages, most))
         yield from rest(answer.packages, most)
     if answer.package and answer.packages:
-        yield f"all of it: kept by {spec_line('keep-packages', plain(answer.package), toml=toml)}"
+        yield f"all of it: would be kept by {spec_line('keep-packages', plain(answer.package), toml=toml)}"
+    yield from not_kept_note(answer.not_kept)
 
 
 def _by_kind(answer: Removed) -> str:

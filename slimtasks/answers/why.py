@@ -63,7 +63,7 @@ class Why:
     package: Ownership | None = None
     layer: PackedLayer | None = None
     reasons: tuple[Because, ...] = ()
-    advice: tuple[str, ...] = ()  # 'PATH: kept by keep: [...]', 'PATH: taken away by drop: [...] at FILE:LINE:COLUMN'
+    advice: tuple[str, ...] = ()  # 'PATH: would be kept by keep: [...]', or '... taken away by drop: [...] at PLACE'
     uses: tuple[str, ...] = ()  # of what is not there, or goes: what the run did with it
     nearest: tuple[ImagePath, ...] = ()
     inside: Inside | None = None

@@ -100,7 +100,7 @@ def _inside(inside: Inside, most: int) -> Iterator[str]:
             yield from (f"    {sized(size)}  {shown(path)}" for path, size in first(paths, most))
             yield from rest(paths, most, "    ")
     if inside.line:
-        yield f"  all of it: kept by {shown(inside.line)}"
+        yield f"  all of it: would be kept by {shown(inside.line)}"
 
 
 def _extent(extent: Extent) -> str:

@@ -101,15 +101,16 @@ class FatImage:
 
     def command_places(self, name: str) -> tuple[ImagePath, ...]:
         """Where PATH would find the command, in order."""
-        return tuple(normalise(f"{directory}/{name}") for directory in self._path)
+        return tuple(normalise(f"{directory}/{name}") for directory in self.path)
 
     @cached_property
     def command_directories(self) -> frozenset[ImagePath]:
         """The directories of PATH, symlinks resolved."""
-        return frozenset(self.tree.walk(directory).resolved for directory in self._path)
+        return frozenset(self.tree.walk(directory).resolved for directory in self.path)
 
     @property
-    def _path(self) -> list[str]:
+    def path(self) -> list[str]:
+        """The directories of PATH; where scenarios have several, of all."""
         paths = (environment.get("PATH") or DEFAULT_PATH for environment in self.environments)
         return [directory for directory in dict.fromkeys(":".join(paths).split(":")) if directory]
 

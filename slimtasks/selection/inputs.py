@@ -22,6 +22,7 @@ class Inputs:
     captured: Mapping[ImagePath, bytes] = field(default_factory=dict)  # what inventories.captured asks for
     keep: Sequence[Rule] = ()
     keep_packages: Sequence[Rule] = ()
+    keep_presets: Sequence[Rule] = ()
     drop: Sequence[Rule] = ()
     own: Sequence[Rule] = ()
     unowned: str = "own"  # own | traced | all
@@ -36,6 +37,16 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class NotKept:
+    """What the fat image has of a preset of `keep-presets`, and does not stay."""
+
+    preset: str
+    what: str  # 'time zones'
+    files: int
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
 class Selection:
     """What stays, sorted by path; and what the user should know, a line each.
 
@@ -47,3 +58,4 @@ class Selection:
     notes: tuple[str, ...]
     whole: int = 0  # packages that stay whole as something of them was used
     beyond: int = 0  # bytes that stay only for that: what `granularity: file` would save
+    not_kept: tuple[NotKept, ...] = ()  # what is often missed later

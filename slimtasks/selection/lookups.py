@@ -23,7 +23,7 @@ class Missing:
     @property
     def advice(self) -> str:
         """What to do about it, in words."""
-        return f"taken away by {self.line} at {self.where}" if self.where else f"kept by {self.line}"
+        return f"taken away by {self.line} at {self.where}" if self.where else f"would be kept by {self.line}"
 
 
 def missing(

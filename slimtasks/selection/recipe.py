@@ -14,8 +14,8 @@ from slimtasks.selection.inputs import Inputs, Selection
 from slimtasks.selection.kept import Kept
 from slimtasks.selection.libc import keep_for_libc
 from slimtasks.selection.metadata import keep_metadata
-from slimtasks.selection.notes import unused_data
 from slimtasks.selection.own import keep_own
+from slimtasks.selection.presets import keep_presets, not_kept
 from slimtasks.selection.rules import dropped_by, keep_matched, keep_packages, matched
 from slimtasks.selection.used import keep_links_to_kept, keep_used
 from slimtasks.selection.whole import beyond, granularity_of, keep_whole
@@ -38,6 +38,7 @@ def select(inputs: Inputs) -> Selection:
     keep_matched("own", "own", matched("own", inputs.own, image, errors), kept, notes)
     keep_matched("keep", "kept", matched("keep", inputs.keep, image, errors), kept, notes)
     keep_packages(inputs.keep_packages, image, kept, errors)
+    keep_presets(inputs.keep_presets, image, kept, errors)
     closure = Closure(image, kept, errors)
     _keep_needed(closure, image, kept)
     by_file = frozenset(kept)
@@ -47,7 +48,7 @@ def select(inputs: Inputs) -> Selection:
     keep_directories(image, history, kept)
     keep_parents(kept)
     selected = tuple(Selected(path, kept.reasons(path), written.get(path, "")) for path in kept)
-    notes += unresolved_notes(closure) + unused_data(image.tree, kept)
+    notes += unresolved_notes(closure)
     errors += in_the_way(image.added, image.tree, "fat image")
     if image.base is not None:
         merged = merge(selected, image.tree, image.base)
@@ -57,7 +58,8 @@ def select(inputs: Inputs) -> Selection:
         selected = merged.selected
     if errors:
         raise SlimError("\n".join(errors), "correct the spec, then run the same command again")
-    return Selection(selected, tuple(notes), whole, beyond(selected, by_file, image))
+    missed = () if inputs.whole else not_kept(image.tree, kept)
+    return Selection(selected, tuple(notes), whole, beyond(selected, by_file, image), missed)
 
 
 def _keep_all(kept: Kept) -> None:

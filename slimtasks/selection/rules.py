@@ -18,10 +18,11 @@ _NEAR = 3  # paths of a kind
 
 @dataclass(frozen=True)
 class Matched:
-    """A rule, and the paths of the fat image that it names."""
+    """A rule, the paths of the fat image that it names, and the symlinks on the way: /bin of /bin/sh."""
 
     rule: Rule
     paths: tuple[ImagePath, ...]
+    way: tuple[ImagePath, ...] = ()
 
 
 def quoted(key: str, rule: Rule) -> str:
@@ -36,7 +37,7 @@ def matched(key: str, rules: Iterable[Rule], image: FatImage, errors: list[str])
         paths = image.tree.match(rule.text)
         if not paths and normalise(rule.text) not in image.added:
             errors.append(f"{quoted(key, rule)} matches nothing in the fat image{nearest(rule.text, image.tree)}")
-        found.append(Matched(rule, paths))
+        found.append(Matched(rule, paths, image.tree.way(rule.text) if paths else ()))
     return tuple(found)
 
 
@@ -55,7 +56,7 @@ def keep_matched(key: str, kind: str, rules: Iterable[Matched], kept: Kept, note
     """Keeps what the rules name; a symlink brings what it leads to."""
     for match in rules:
         reason = Reason(kind, match.rule.text)
-        for path in match.paths:
+        for path in (*match.way, *match.paths):
             kept.follow(path, reason)
             kept.keep(path, reason)
         directory = match.paths[0] if len(match.paths) == 1 and not globbed(match.rule.text) else None

@@ -17,6 +17,7 @@ from slimtasks.spec.steps import Step
 SHARED_LAYERS = 6  # unless the repo says otherwise: with more, less and less is left to share (design, "Layers")
 
 Kind = Literal["slim", "base", "build"]
+Preset = Literal["certificates", "timezones", "locales", "nss", "shell", "debug"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Rule:
 
     text: Annotated[str, Parsed(matching(r"(?s).+", "a string that is not empty"))]
     where: str = field(default="", compare=False, repr=False)
+    __pydantic_config__ = spelled(text="@text")
+
+
+@dataclass(frozen=True)
+class KeepPreset(Rule):
+    """The name of a preset, and where it stands."""
+
+    text: Preset
     __pydantic_config__ = spelled(text="@text")
 
 
@@ -138,6 +147,7 @@ class Image:
     run: Run = field(default_factory=Run)
     keep: tuple[Rule, ...] = ()
     keep_packages: tuple[Rule, ...] = ()
+    keep_presets: tuple[KeepPreset, ...] = ()
     drop: tuple[Rule, ...] = ()
     own: tuple[Rule, ...] = ()
     unowned: Literal["own", "traced", "all"] = "own"

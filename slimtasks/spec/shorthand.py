@@ -15,6 +15,7 @@ from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, c
 _RULES: tuple[Loc, ...] = (
     ("keep",),
     ("keep-packages",),
+    ("keep-presets",),
     ("drop",),
     ("own",),
     ("squash", "remove"),

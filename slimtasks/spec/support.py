@@ -9,7 +9,6 @@ from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find
 _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("services",),
     ("limits",),
-    ("keep-presets",),
     ("from", "compose"),
     ("from", "service"),
     ("from", "kubernetes"),
@@ -32,6 +31,7 @@ _FITS: dict[Loc, tuple[str, ...]] = {
     ("checks",): ("slim",),
     ("keep",): ("slim",),
     ("keep-packages",): ("slim",),
+    ("keep-presets",): ("slim",),
     ("drop",): ("slim",),
     ("own",): ("slim",),
     ("unowned",): ("slim",),
@@ -40,7 +40,7 @@ _FITS: dict[Loc, tuple[str, ...]] = {
 }
 
 # With from.stdout nothing is traced or selected, so these would be ignored.
-_NOT_BESIDE_STDOUT = ("keep", "keep-packages", "own", "unowned", "granularity", "trace")
+_NOT_BESIDE_STDOUT = ("keep", "keep-packages", "keep-presets", "own", "unowned", "granularity", "trace")
 
 
 def without_unsupported(tree: Mapping, mistakes: list[Mistake]) -> Mapping:

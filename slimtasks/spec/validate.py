@@ -91,11 +91,19 @@ def _mistake(tree: Node, error: ErrorDetails, kind: type, prefix: Loc) -> Mistak
     if error["type"] in ("missing", "missing_argument"):
         return Mistake(place, key_name((*prefix, *loc)), f"is missing; needed: {_needed(kind, loc)}")
     node = find(tree, loc)
-    problem = f"found {found(node)}; allowed: {_allowed(error)}"
+    problem = f"found {found(node)}; {_near(node, error)}allowed: {_allowed(error)}"
     wants_text = error["type"] in ("string_type", "path_type") or " a string" in f" {_allowed(error)}"
     if wants_text and isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, str):
         problem += f"; quote it: '{node.text}'"
     return Mistake(place, key_name((*prefix, *loc)), problem)
+
+
+def _near(node: Node | None, error: ErrorDetails) -> str:
+    """Which of a few words was meant."""
+    if error["type"] != "literal_error" or not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return ""
+    near = meant(node.value, _allowed(error).split(", "))
+    return f"did you mean {near}? " if near else ""
 
 
 def _meant_loc(error: ErrorDetails, kind: type) -> Loc:

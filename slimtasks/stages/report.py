@@ -19,6 +19,8 @@ _HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", 
 _OF_TRACE = ("backend", "complete", "incomplete", "unseen")  # what a trace says of itself
 _OF_SELECTION = ("whole", "beyond", "unseen")  # what a selection says of whole packages
 
+_MOST_NAMES = 3  # of images, in a line that is for all of them
+
 
 def rows(workspace: Workspace, repo: Repo) -> list[dict[str, Any]]:
     """What is known of each image that a plain `doit` builds, and of others that were begun.
@@ -35,13 +37,13 @@ def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """The rows as text, columns aligned; below it what traces lack and which packages stay whole. Empty for none."""
+    """The rows as text, columns aligned; below it what traces lack, which packages stay whole, what is often missed."""
     if not found:
         return ""
     lines = [_HEADS, *(_cells(row) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
     missing = [f"{row['image']}: {note}" for row in found for note in row["notes"]]
-    return "\n".join([*(_align(line, widths) for line in lines), *missing])
+    return "\n".join([*(_align(line, widths) for line in lines), *missing, *_not_kept(found)])
 
 
 def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
@@ -64,8 +66,26 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "start": ", ".join(one["start"] for one in verify.get("results", ()) if one.get("start")),
         "trace": {name: trace[name] for name in _OF_TRACE if name in trace},
         "packages": {name: selection[name] for name in _OF_SELECTION if name in selection},
+        "not_kept": selection.get("not_kept", []),
         "notes": [*notes(trace), *whole_packages(selection)],
     }
+
+
+def _not_kept(found: Sequence[dict[str, Any]]) -> list[str]:
+    """What is often missed later, in one line for all images."""
+    images: dict[str, list[str]] = {}
+    for row in found:
+        for missed in row["not_kept"]:
+            images.setdefault(missed["preset"], []).append(row["image"])
+    whats = {missed["preset"]: missed["what"] for row in found for missed in row["not_kept"]}
+    listed = (f"{whats[preset]} of {_some(names)} (keep-presets: [{preset}])" for preset, names in images.items())
+    return [f"not kept, though the fat image has them: {'; '.join(listed)}"] if images else []
+
+
+def _some(names: Sequence[str]) -> str:
+    few = names if len(names) <= _MOST_NAMES else names[: _MOST_NAMES - 1]
+    more = len(names) - len(few)
+    return ", ".join(few) + (f" and {more} more" if more else "")
 
 
 def _header(path: Path) -> dict[str, Any]:

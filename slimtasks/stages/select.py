@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
@@ -10,6 +11,7 @@ from slimtasks.assembly.base_image import base_entries
 from slimtasks.job import Job
 from slimtasks.records import Access, Selected, write_lines
 from slimtasks.selection import Inputs, select
+from slimtasks.selection.presets import not_kept_note
 from slimtasks.sizes import whole_packages
 from slimtasks.trace.file import Trace, idle, read_trace
 from slimtasks.workload.container_config import environment
@@ -21,9 +23,10 @@ def run(job: Job) -> str:
     chosen = select(inputs)
     unseen = inputs.unseen if inputs.granularity == "auto" else ""
     whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen}
-    header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole}
+    missed = [asdict(one) for one in chosen.not_kept]
+    header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole, "not_kept": missed}
     write_lines(job.files.selection, header, chosen.selected)
-    for note in chosen.notes:
+    for note in (*chosen.notes, *not_kept_note(chosen.not_kept)):
         job.say(note)
     return "; ".join((f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}", *whole_packages(header)))
 
@@ -40,6 +43,7 @@ def _inputs(job: Job) -> Inputs:
         captured=fatfiles.captured(job.files),
         keep=image.keep,
         keep_packages=image.keep_packages,
+        keep_presets=image.keep_presets,
         drop=image.drop,
         own=image.own,
         unowned=image.unowned,
