@@ -292,3 +292,14 @@ def found(repo: BuiltRepo, path: str) -> Why:
     """The answer for the image `web`."""
     session = repo.session
     return why(Built(session.by_name["web"], session.workspace), path)
+
+
+def test_a_preset_and_a_pattern_of_packages_are_told_as_the_spec_has_them(tmp_path: Path) -> None:
+    repo = BuiltRepo(tmp_path)
+    spec = 'keep-presets: [timezones]\nkeep-packages: ["tz*"]\n'
+    repo.build("web", spec, "/bin/app\n/usr/share/zoneinfo/UTC package=tzdata", "exec /bin/app")
+    lines = said(Built(repo.session.by_name["web"], repo.session.workspace), "/usr/share/zoneinfo/UTC")
+    assert [line for line in lines if line.startswith("  kept")] == [
+        '  kept     by keep-packages: ["tz*"] at images/web/image.yaml:5:17',
+        '  kept     by keep-presets: ["timezones"] at images/web/image.yaml:4:16',
+    ]

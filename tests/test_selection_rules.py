@@ -35,7 +35,7 @@ def selection(rules: Rules, trace: str = "read /etc/passwd", added: tuple[str, .
     inputs = Inputs(
         entries(TREE),
         accesses(trace),
-        packages=(Package("deb/tzdata", "2024a"), Package("deb/base-passwd", "3")),
+        packages=(Package("deb/tzdata", "2024a"), Package("deb/base-passwd", "3", "all")),
         granularity="file",
         metadata="none",
         unowned="traced",
@@ -59,6 +59,9 @@ def kept(rules: Rules, trace: str = "read /etc/passwd", added: tuple[str, ...] =
         ({"drop": ["/etc/ssl"], "keep": ["/etc/ssl/certs/a.pem"]}, "/etc/passwd"),
         ({"keep_packages": ["tzdata"]}, "/etc/passwd /usr/share/doc/tzdata/copyright /usr/share/zoneinfo/Europe/Rome "
          "/usr/share/zoneinfo/UTC"),
+        ({"keep_packages": ["tz*"], "drop": ["/usr/share/doc"]}, "/etc/passwd /usr/share/zoneinfo/Europe/Rome "
+         "/usr/share/zoneinfo/UTC"),
+        ({"keep_packages": ["base-passwd:all"]}, "/etc/passwd"),
         ({"keep": ["/usr/share/zoneinfo/Europe/*"]}, "/etc/passwd /usr/share/zoneinfo/Europe/Rome"),
         ({"keep": ["/lib/libz*"]}, "/etc/passwd /lib /usr/lib/libz.so.1 /usr/lib/libz.so.1.2"),
         ({"keep": ["/lib/ld.so"]}, "/etc/passwd /lib /usr/lib/ld.so"),
@@ -93,6 +96,7 @@ def test_a_directory_alone_is_told() -> None:
         ({"own": ["/etc/ssl/certs/*.crt"]}, 'own: "/etc/ssl/certs/*.crt" matches nothing in the fat image; '
          "/etc/ssl/certs has a.pem, b.pem"),
         ({"keep": ["/etc/sll/**"]}, "the nearest is /etc/ssl"),
+        ({"keep_packages": ["base-passwd:i386"]}, "has no such package; the nearest is base-passwd"),
         ({"keep_packages": ["tzdat"]}, '"tzdat": the fat image has no such package; the nearest is tzdata'),
     ],
 )  # fmt: skip

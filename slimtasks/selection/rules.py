@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from itertools import islice
 
 from slimtasks.records import ImagePath, Reason
@@ -66,20 +67,29 @@ def keep_matched(key: str, kind: str, rules: Iterable[Matched], kept: Kept, note
 
 
 def keep_packages(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: list[str]) -> None:
-    """Keeps all that the named packages own."""
+    """Keeps all that the named packages own; `*`, `?` and `[...]` match within names."""
     wanted: dict[str, Rule] = {}
     for rule in rules:
-        name = rule.text if rule.text.startswith("deb/") else f"deb/{rule.text}"
-        if name in image.packages:
+        named = _packages_named(rule.text.removeprefix("deb/"), image)
+        for name in named:
             wanted.setdefault(name, rule)
-        else:
-            close = get_close_matches(name, list(image.packages), 1)
+        if not named:
+            close = get_close_matches(f"deb/{rule.text}", list(image.packages), 1)
             near = f"; the nearest is {close[0].removeprefix('deb/')}" if close else ""
             errors.append(f"{quoted('keep-packages', rule)}: the fat image has no such package{near}")
     if wanted:
         for entry in image.tree:
             if entry.package in wanted:
-                kept.keep(entry.path, Reason("kept", f"package {entry.package.removeprefix('deb/')}"))
+                kept.keep(entry.path, Reason("kept", f"package {wanted[entry.package].text.removeprefix('deb/')}"))
+
+
+def _packages_named(text: str, image: FatImage) -> tuple[str, ...]:
+    """The packages that the pattern names, as they are called or with their architecture: libc6:amd64."""
+    return tuple(
+        name
+        for name, package in image.packages.items()
+        if any(fnmatchcase(alias, f"deb/{text}") for alias in (name, f"{name}:{package.architecture}"))
+    )
 
 
 def nearest(pattern: str, tree: Tree) -> str:
