@@ -95,6 +95,7 @@ def test_a_directory_alone_is_told() -> None:
         ({"drop": ["/usr/zoneinfo"]}, "the nearest is /usr/share/zoneinfo"),
         ({"own": ["/etc/ssl/certs/*.crt"]}, 'own: "/etc/ssl/certs/*.crt" matches nothing in the fat image; '
          "/etc/ssl/certs has a.pem, b.pem"),
+        ({"keep": ["/usr/share/zoneinfo/{UTC,Europe/*}"]}, "braces stand for themselves: write a rule for each of"),
         ({"keep": ["/etc/sll/**"]}, "the nearest is /etc/ssl"),
         ({"keep_packages": ["base-passwd:i386"]}, "has no such package; the nearest is base-passwd"),
         ({"keep_packages": ["tzdat"]}, '"tzdat": the fat image has no such package; the nearest is tzdata'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 from slimtasks.spec import Rule
 
+_BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")
 _NEAR = 3  # paths of a kind
 
 
@@ -94,6 +96,8 @@ def _packages_named(text: str, image: FatImage) -> tuple[str, ...]:
 
 def nearest(pattern: str, tree: Tree) -> str:
     """What the rule may have meant, as the end of a message."""
+    if _BRACES.search(pattern):
+        return "; braces stand for themselves: write a rule for each of their words"
     if globbed(pattern):
         return _nearest_glob(pattern, tree)
     found = nearby(pattern, tree)
