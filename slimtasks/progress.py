@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from doit.exceptions import TaskFailed
 
 from slimtasks.interrupt import Interrupted
+from slimtasks.terminal import shown
 
 if TYPE_CHECKING:
     from doit.exceptions import BaseFail
@@ -32,6 +33,7 @@ class Progress:
 
     def __call__(self, line: str) -> None:
         """Shows one line of progress, or drops it."""
+        line = shown(line)
         if self._terminal:
             width = shutil.get_terminal_size().columns
             self._write(f"\r\x1b[K    | {line[: width - 7]}")
@@ -44,12 +46,13 @@ class Progress:
         """Writes a line that stays."""
         start = "\r\x1b[K" if self._shown else ""
         self._shown = False
-        self._write(f"{start}{text}\n")
+        self._write(start + "".join(f"{shown(line)}\n" for line in text.split("\n")))
 
     def _write(self, text: str) -> None:
         """Raises Interrupted where nobody reads any more, as behind `doit | head`: the run ends as with Ctrl-C."""
-        try:
-            self._stream.write(text)
+        encoding = self._stream.encoding or "utf-8"
+        try:  # whatever is in no UTF-8, or not in the terminal's encoding, must not end the run
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
         except BrokenPipeError:
             nowhere = os.open(os.devnull, os.O_WRONLY)

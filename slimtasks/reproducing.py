@@ -13,12 +13,12 @@ from pathlib import Path
 from slimtasks import process
 from slimtasks.answers.bits import Unlike, config_difference, layer_difference
 from slimtasks.answers.difference_text import field_text
-from slimtasks.answers.text import shown
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.archive import config_in, manifest_in
 from slimtasks.records import SlimImage, intact, read_json, read_record
 from slimtasks.sizes import count
+from slimtasks.terminal import shown
 from slimtasks.workspace import Workspace
 
 _MOST = 20  # differences told of each layer

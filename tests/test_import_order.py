@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "slimtasks"
 
 ROWS = (
-    "errors interrupt",
+    "errors interrupt terminal",
     "records process fingerprint workspace progress sizes",
     "spec elf rootfs engine",
     "oci",

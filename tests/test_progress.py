@@ -18,6 +18,17 @@ PROGRESS.line("two")
 """
 
 
+def test_names_that_an_image_chose_are_written_out() -> None:
+    script = "from slimtasks.progress import PROGRESS\nPROGRESS.line('a\\x1b[31m \\udcff \\u20ac\\nb')"
+    for locale, seen in (
+        ("utf-8", b"a\\x1b[31m \\udcff \xe2\x82\xac\nb\n"),
+        ("ascii", b"a\\x1b[31m \\udcff \\u20ac\nb\n"),
+    ):
+        environment = {**os.environ, "PYTHONIOENCODING": locale}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
+        assert done.stdout == seen
+
+
 def test_a_reader_that_is_gone_ends_the_run_like_an_interrupt_once() -> None:
     read, write = os.pipe()
     os.close(read)

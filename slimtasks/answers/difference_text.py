@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from slimtasks.answers.difference import Changed, Difference, Field, Lone, OfPackage
-from slimtasks.answers.text import first, plain, rest, shown, signed, sized, wrapped
+from slimtasks.answers.text import first, plain, rest, signed, sized, wrapped
 from slimtasks.answers.trace_difference import ChangedUse, Moved, TraceDifference, UseOf
 from slimtasks.sizes import size_text
+from slimtasks.terminal import shown
 
 
 def difference_text(answer: Difference, most: int) -> str:

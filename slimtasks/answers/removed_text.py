@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slimtasks.answers.removed import Loss, Removed
-from slimtasks.answers.text import first, plain, rest, shown, sized
+from slimtasks.answers.text import first, plain, rest, sized
 from slimtasks.selection.presets import not_kept_note
 from slimtasks.selection.spec_lines import spec_line
 from slimtasks.sizes import count, size_text
+from slimtasks.terminal import shown
 
 
 def removed_text(answer: Removed, most: int, *, files: bool, toml: bool = False) -> str:

@@ -7,16 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from slimtasks.sizes import size_text
+from slimtasks.terminal import shown
 
 WIDTH = 80
 _SIZE_WIDTH = 8  # of '121.3 MB'
 
 T = TypeVar("T")
-
-
-def shown(path: str) -> str:
-    """The path in one line; bytes that are not UTF-8 stay as they are, what a terminal would obey is written out."""
-    return "".join(char if char.isprintable() or "\udc80" <= char <= "\udcff" else _written(char) for char in path)
 
 
 def wrapped(text: str, indent: str, following: str) -> str:
@@ -56,7 +52,3 @@ def rest(items: Sequence[object], most: int, indent: str = "  ") -> Iterator[str
 def plain(package: str) -> str:
     """The package as its distribution calls it."""
     return package.removeprefix("deb/") if package else "no package"
-
-
-def _written(char: str) -> str:
-    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"

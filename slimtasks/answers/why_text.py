@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slimtasks.answers.reasons import Because
-from slimtasks.answers.text import first, plain, rest, shown, sized, wrapped
+from slimtasks.answers.text import first, plain, rest, sized, wrapped
 from slimtasks.answers.weights import Extent
 from slimtasks.answers.why import Inside, Ownership, Why
 from slimtasks.records import Entry
 from slimtasks.rootfs import globbed
 from slimtasks.sizes import count, size_text
+from slimtasks.terminal import shown
 
 _LABEL = 9  # columns
 _FOLLOWING = " " * (_LABEL + 4)
