@@ -86,9 +86,11 @@ def runtimes(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_tr
 
 def test_python_in_a_virtual_environment_and_in_usr_local(runtimes: Repo) -> None:
     repo = runtimes
-    for name, dockerfile in {"venv": VENV, "local": LOCAL}.items():
+    pythons = {"venv": (VENV, "/venv/bin/python"), "local": (LOCAL, "/usr/local/bin/python3.11")}
+    for name, (dockerfile, python) in pythons.items():
         workload = "workload: [http: {path: /, body: ['[]']}]\n"
-        add(repo, name, dockerfile, f"{workload}checks: [http: {{path: /late, body: [foo.late, mine.late]}}]\n")
+        late = "http: {path: /late, body: [foo.late, mine.late]}"
+        add(repo, name, dockerfile, f"{workload}checks: [{late}, {not_compiled(python)}]\n")
         repo.write(f"images/{name}/app.py", APP)
         for wheel in ("foo", "bar", "mine"):
             write_wheel(repo, name, wheel)
@@ -102,6 +104,13 @@ def test_python_in_a_virtual_environment_and_in_usr_local(runtimes: Repo) -> Non
     kept = paths(repo, "local")
     assert {f"/usr/local/lib/python3.11/{name}" for name in ("xml/etree/ElementTree.py", "sqlite3/dbapi2.py")} <= kept
     assert not [path for path in kept if "-packages/bar" in path or path.startswith("/usr/lib/python3.11/xml")]
+
+
+def not_compiled(python: str) -> str:
+    """A step as root, who could write compiled files: those of the image fit their sources, Python makes none."""
+    command = [python, "-v", "-c", "import foo.late, mine.late, sqlite3, xml.etree.ElementTree"]
+    fitting = ["/foo.*late.*[.]pyc matches /", "/sqlite3.*[.]pyc matches /", "!code object from /", "!# wrote"]
+    return json.dumps({"oneshot": {"command": command, "stderr": fitting}})
 
 
 def test_node_ruby_and_debian_s_flask(runtimes: Repo) -> None:
