@@ -14,7 +14,7 @@ from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
 from slimtasks.spec.context import Context
-from slimtasks.spec.host_files import add_files, client_images, workload_files
+from slimtasks.spec.host_files import add_files, client_images, packages_lock, workload_files
 from slimtasks.spec.names import tagged
 from slimtasks.workspace import ImageFiles
 
@@ -25,6 +25,12 @@ Names = frozenset[str]
 def source_files(sent: Context) -> list[Path]:
     """The files of the build context whose content is sent."""
     return [path for _, path in sent.files if path.is_file() and not path.is_symlink()]
+
+
+def packages_locks(image: Image) -> list[Path]:
+    """Which versions a bootstrap installs, where that is locked."""
+    path = packages_lock(image)
+    return [path] if image.source.bootstrap and path.is_file() else []
 
 
 def source_images(image: Image) -> Names:

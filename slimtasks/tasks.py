@@ -86,7 +86,7 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
         "base",
         image,
         session,
-        depends=inputs.source_files(sent),
+        depends=[*inputs.source_files(sent), *inputs.packages_locks(image)],
         uses=inputs.source_images(image),
         targets=[files.base, files.archive],
         settings=[
@@ -171,7 +171,7 @@ def _fat_task(image: Image, session: Session) -> Task:
         "fat",
         image,
         session,
-        depends=inputs.source_files(sent),
+        depends=[*inputs.source_files(sent), *inputs.packages_locks(image)],
         uses=inputs.source_images(image),
         targets=[*files.of_fat],
         settings=[inputs.source_settings(image, sent)],

@@ -93,6 +93,11 @@ class ImageFiles:
         """Seconds of each stage's last run; in nobody's input."""
         return self.folder / "costs.json"
 
+    @property
+    def packages_lock(self) -> Path:
+        """What its bootstrap has installed, as images/<n>/packages.lock has it; in nobody's input."""
+        return self.folder / "packages.lock"
+
     def unfinished(self, stage: str) -> Path:
         """Stands here while a stage runs, and after one that failed or was killed."""
         return self.folder / f"{stage}.unfinished"

@@ -12,57 +12,81 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.errors import BuildError, SlimError
 from slimtasks.records import whole_file
+from slimtasks.sources.bootstrap_hooks import Telling, hooks
+from slimtasks.sources.package_lock import Installed, absent, check_installed
 from slimtasks.sources.trees import tree_folder
 from slimtasks.spec import Bootstrap
 
-# The date of each password's last change is the day of the bootstrap: empty is what shadow(5) offers instead.
-_UNDATE = (
-    'cd "$1/etc" && for file in shadow shadow-; do [ ! -e $file ] || '
-    "sed -i -E 's/^(([^:]*:){2})[0-9]+:/\\1:/' $file; done"
-)
 _CALLER = ("PATH", "HOME", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH")
 _IMAGES = ("debian:{suite}", "debian:{suite}-slim", "debian:stable", "debian:stable-slim", "debian:latest")
 
 
 def bootstrap(
-    wanted: Bootstrap, target: Path, engine: Engine, environ: Mapping[str, str], progress: Callable[[str], None]
-) -> None:
-    """Writes the tree as a tar to `target`; BuildError with the end of mmdebstrap's output."""
+    wanted: Bootstrap,
+    target: Path,
+    engine: Engine,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None],
+    lock: str = "",
+    locked: tuple[Installed, ...] = (),
+) -> tuple[Installed, ...]:
+    """Writes the tree as a tar to `target`; what is installed in it.
+
+    With `locked`, which messages call `lock`, that is exactly these packages. BuildError with the end of mmdebstrap's
+    output, or with what of the lock cannot be had.
+    """
+    telling = Telling(progress)
     try:
         if shutil.which("mmdebstrap", path=environ.get("PATH")):
-            _on_host(wanted, target, environ, progress)
+            _on_host(wanted, locked, target, environ, telling)
         else:
-            _in_container(wanted, target, engine, progress)
+            _in_container(wanted, locked, target, engine, telling)
+        if locked:
+            check_installed(lock, locked, telling.installed)
     except process.CommandNotFound:
         raise
     except SlimError as error:
+        cause = absent(lock, telling.absent) if telling.absent else error
         raise BuildError(
-            f"the bootstrap of {wanted.suite} failed: {error.what}",
-            error.hint or "see whether the mirror can be reached, and whether suite and packages exist there",
+            f"the bootstrap of {wanted.suite} failed: {cause.what}",
+            cause.hint or "see whether the mirror can be reached, and whether suite and packages exist there",
         ) from error
+    return telling.installed
 
 
-def _command(wanted: Bootstrap, *options: str) -> list[str]:
+def _command(wanted: Bootstrap, locked: tuple[Installed, ...], *options: str) -> list[str]:
     """mmdebstrap with the tree on its standard output."""
     include = [f"--include={','.join(wanted.include)}"] if wanted.include else []
     return [
         *("mmdebstrap", *options, f"--variant={wanted.variant}", "--format=tar", "--skip=output/dev"),
-        *(f"--customize-hook={_UNDATE}", *include, wanted.suite, "-"),
+        *(*hooks(locked), *include, wanted.suite, "-"),
         *([wanted.mirror] if wanted.mirror else []),
     ]
 
 
-def _on_host(wanted: Bootstrap, target: Path, environ: Mapping[str, str], progress: Callable[[str], None]) -> None:
+def _on_host(
+    wanted: Bootstrap,
+    locked: tuple[Installed, ...],
+    target: Path,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None],
+) -> None:
     child = {name: environ[name] for name in _CALLER if name in environ}
     with tree_folder(environ) as (folder, lock), whole_file(target) as file:
         child |= {"TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
-        process.run(_command(wanted), env=child, stdout=file, progress=progress, pass_fds=(lock,))
+        process.run(_command(wanted, locked), env=child, stdout=file, progress=progress, pass_fds=(lock,))
 
 
-def _in_container(wanted: Bootstrap, target: Path, engine: Engine, progress: Callable[[str], None]) -> None:
+def _in_container(
+    wanted: Bootstrap,
+    locked: tuple[Installed, ...],
+    target: Path,
+    engine: Engine,
+    progress: Callable[[str], None],
+) -> None:
     """mmdebstrap in a container of a Debian image, which needs no more than Docker's usual capabilities."""
     image = _debian(wanted.suite, engine, progress)
-    inner = shlex.join(_command(wanted, "--mode=root", "--skip=chroot/mount"))
+    inner = shlex.join(_command(wanted, locked, "--mode=root", "--skip=chroot/mount"))
     script = (
         "set -e; exec 3>&1 >&2; command -v mmdebstrap || "
         "{ apt-get update -q; apt-get install -qy --no-install-recommends mmdebstrap; }; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tarfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from slimtasks.oci.archive import write_image
 from slimtasks.oci.config import KIND_LABEL, image_config
 from slimtasks.sources.bootstrap import bootstrap
 from slimtasks.sources.held import making_tag
+from slimtasks.sources.package_lock import PackagesLock, fitting, read_packages_lock, write_packages_lock
 from slimtasks.sources.steady import steady
 from slimtasks.spec import Bootstrap
 from slimtasks.spec.context import build_context, dockerfile_name
+from slimtasks.spec.host_files import packages_lock
 
 _TRIES = 3
 _PRINTS = "it has to print a build context, that is a tar with a Dockerfile, and nothing else, and to end with 0"
@@ -47,15 +50,22 @@ def _obtained(job: Job) -> str:
 
 
 def _bootstrapped(job: Job, wanted: Bootstrap) -> str:
-    """The id of an image with the bootstrapped tree as its only layer."""
+    """The id of an image with the bootstrapped tree as its only layer; build/<n>/packages.lock says what is in it."""
+    began, architecture = int(time.time()), job.engine.info.architecture
+    shown = f"images/{job.image.name}/{packages_lock(job.image).name}"
+    lock = read_packages_lock(packages_lock(job.image), shown)
+    locked = fitting(lock, shown, wanted.suite, architecture) if lock else ()
     folder = job.workspace.scratch_folder()
     tree, archive = folder / f"{job.image.name}-tree.tar", folder / f"{job.image.name}-tree-image.tar"
     try:
         with job.engine.clock.on(PROGRAMS):
-            bootstrap(wanted, tree, job.engine, job.environ, job.say)
+            installed = bootstrap(wanted, tree, job.engine, job.environ, job.say, shown, locked)
+        if installed:
+            tells = PackagesLock(wanted.suite, architecture, lock.fetched if lock else began, installed)
+            write_packages_lock(job.files.packages_lock, job.image.name, tells)
         diff_id = digest_of_file(tree)
         tree = tree.replace(folder / f"{diff_id}.tar")
-        bare = {"architecture": job.engine.info.architecture, "os": "linux", "config": {"Env": [_PATH], "Cmd": ["sh"]}}
+        bare = {"architecture": architecture, "os": "linux", "config": {"Env": [_PATH], "Cmd": ["sh"]}}
         made = [(f"sha256:{diff_id}", f"mmdebstrap {wanted.suite}")]
         config = image_config(bare, made, kind="build", created=0)
         write_image(archive, config, [tree], [making_tag(job)])

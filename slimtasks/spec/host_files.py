@@ -7,13 +7,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from slimtasks.spec.model import Image
-from slimtasks.spec.sources import LOCK_NAME
+from slimtasks.spec.sources import LOCK_NAME, PACKAGES_LOCK_NAME
 from slimtasks.spec.steps import Client, Host, Oneshot, Step
 
 
 def trace_lock(image: Image) -> Path:
     """Where its trace is locked, if it is."""
     return image.folder / LOCK_NAME
+
+
+def packages_lock(image: Image) -> Path:
+    """Where the packages of its bootstrap are locked, if they are."""
+    return image.folder / PACKAGES_LOCK_NAME
 
 
 def workload_files(image: Image, *, checks: bool) -> tuple[Path, ...]:

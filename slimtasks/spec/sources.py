@@ -9,6 +9,7 @@ from pathlib import Path
 
 SPEC_NAMES = ("image.yaml", "image.toml")
 LOCK_NAME = "trace.lock.jsonl"  # beside them, where there is one
+PACKAGES_LOCK_NAME = "packages.lock"  # the same, of a bootstrap
 
 Stamp = tuple[int, ...]
 
