@@ -13,35 +13,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from big_image import big_image
 from measuring import CHECKOUT, Run, doit, machine, run, spread, table
-from sandbox import OURS, clean, costs, engine, put_tracer_in, sandbox
+from sandbox import clean, costs, engine, put_tracer_in, sandbox
 
 STAGES = ("fat", "trace", "select", "layers", "sbom", "context", "image", "verify")
 OTHERS = ("engine", "workload", "programs")
 GOAL = 3.0  # seconds of our own, from fat to verified, for nginx on 2 cores
-MEMORY_GOAL = 150.0  # MB of Python, whatever the image's size
 NGINX, BUILD_IMAGE = "micronginx", "our/build-nginx"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each (5); cold and big are run once")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (5); cold is run once")
     parser.add_argument("--image", default=BUILD_IMAGE, help=f"the engine's image to slim ({BUILD_IMAGE})")
     parser.add_argument(
         "--cold", action="store_true", help="also all of this repo's images from nothing; takes minutes"
     )
     parser.add_argument("--prune", action="store_true", help="before that, empty the engine's whole build cache")
-    parser.add_argument("--big", action="store_true", help="also a generated image; needs 6 GB of disk for each 1.5 GB")
-    parser.add_argument("--megabytes", type=int, default=1500, help="its size (1500)")
-    parser.add_argument("--files", type=int, default=40_000, help="its number of files (40000)")
     parser.add_argument("--no-nginx", action="store_true", help="leave out what is run without options")
     options = parser.parse_args()
     print(machine())
     if not options.no_nginx:
         slim(options.image, options.runs)
-    if options.big:
-        big(options.megabytes, options.files)
     if options.cold:
         cold(options.prune)
 
@@ -69,38 +62,6 @@ def slim(image: str, runs: int) -> None:
     met = "met" if statistics.median(own) <= GOAL else "NOT MET"
     print(f"\nour own seconds: {spread(own)}; goal: at most {GOAL:g}: {met}")
     print(f"\n{table([HEAD, run_row('from fat to verified', whole), run_row('nothing to do', idle)])}")
-
-
-def big(megabytes: int, files: int) -> None:
-    """A generated image through all stages, each of them a process of its own."""
-    with sandbox() as folder:
-        tracer = put_tracer_in(folder)
-        tag = f"{OURS}big-source:latest"
-        made = engine(folder)
-        made.load_stream(big_image(tag, tracer, megabytes * 1_000_000, files), tag)
-        try:
-            spec = folder / "images/big/image.yaml"
-            spec.parent.mkdir(parents=True)
-            spec.write_text(BIG.format(tag=tag, ours=OURS))
-            alone = each_alone(folder, "big")
-            found = costs(folder)["big"]
-            clean(folder)
-        finally:
-            made.untag(tag)
-    print(f"\na generated image of {megabytes} MB in {files} files, of which half stay; one run\n")
-    print(table(stage_rows([found], alone)))
-    peak = max(one.peak for one in alone.values())
-    print(f"\npeak memory: {peak:.0f} MB; goal: at most {MEMORY_GOAL:g}: {'met' if peak <= MEMORY_GOAL else 'NOT MET'}")
-
-
-BIG = """
-tags: ["{ours}big"]
-from: {{image: "{tag}"}}
-unowned: traced
-keep: ["/data/0*/**"]
-workload:
-  - oneshot: {{command: [--listening]}}
-"""
 
 
 def cold(prune: bool) -> None:

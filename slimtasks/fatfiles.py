@@ -22,7 +22,7 @@ from slimtasks.records import (
 from slimtasks.rootfs import normalise
 from slimtasks.workspace import ImageFiles
 
-_PATH = re.compile(rb'"path":("(?:[^"\\]|\\.)*")')  # in a line of the inventory: inside of strings, quotes are escaped
+_PATH = re.compile(rb'"path":("[^"\\]*(?:\\.[^"\\]*)*")')  # of an inventory; in strings quotes are escaped
 _OF_DPKG = b'"/var/lib/dpkg/'
 
 
@@ -62,6 +62,12 @@ def installed(files: ImageFiles) -> tuple[Package, ...]:
 def counts(files: ImageFiles) -> tuple[int, int]:
     """How many files, and how many packages."""
     return read_header(files.inventory)["files"], read_header(files.packages)["packages"]
+
+
+def newest(files: ImageFiles) -> int:
+    """The mtime of the newest file that a package brought, see `dpkg.newest`; raises Damaged."""
+    with intact(files.inventory):
+        return int(read_header(files.inventory)["newest"])
 
 
 def captured(files: ImageFiles) -> dict[ImagePath, bytes]:

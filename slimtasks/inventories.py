@@ -81,7 +81,8 @@ def owned(found: Scan) -> tuple[tuple[Package, ...], tuple[Entry, ...]]:
 def _write(files: ImageFiles, identity: str, found: Scan) -> None:
     installed, entries = owned(found)
     count = sum(entry.type != "dir" for entry in entries)
-    write_lines(files.inventory, {"paths": len(entries), "files": count}, entries)
+    header = {"paths": len(entries), "files": count, "newest": dpkg.newest(entries)}
+    write_lines(files.inventory, header, entries)
     write_lines(files.packages, {"packages": len(installed)}, installed)
     _write_captured(files.captured, found.files)
     fat = Fat(

@@ -286,7 +286,7 @@ def _task(
     }
 
 
-_SINCE = {"base": "0.1.0-2", "fat": "0.1.0-2", "trace": "0.1.0", "verify": "0.1.0-3"}
+_SINCE = {"base": "0.1.0-2", "fat": "0.1.0-3", "trace": "0.1.0", "verify": "0.1.0-3"}
 """The version of slimtasks since which a stage that takes long makes the same out of the same.
 
 Whoever changes what it writes puts the version in the making here ('0.2.0', a second time '0.2.0-2'); anything else

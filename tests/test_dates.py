@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from slimtasks import fatfiles
 from slimtasks.assembly.dates import Clock
-from slimtasks.errors import SlimError
-from slimtasks.records import Entry, FileType, ImagePath
+from slimtasks.errors import Damaged, SlimError
+from slimtasks.packages.dpkg import newest
+from slimtasks.records import Entry, FileType, ImagePath, write_lines
+from slimtasks.workspace import ImageFiles
 
 NOON = 43_200  # when the packages were installed
 
@@ -94,3 +99,15 @@ def test_a_shared_layer_has_files_as_their_package_brought_them(
 def test_a_given_date_comes_after_source_date_epoch() -> None:
     assert Clock.of(ENTRIES, {}, 100).epoch == 100
     assert Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "20"}, 100).epoch == 20
+
+
+def test_the_list_of_an_images_files_tells_its_date(tmp_path: Path) -> None:
+    files = ImageFiles(tmp_path)
+    write_lines(files.inventory, {"newest": newest(ENTRIES)}, ENTRIES)
+    assert fatfiles.newest(files) == Clock.of(ENTRIES, {}).epoch == 30
+
+
+def test_a_list_of_files_that_tells_no_date_is_damaged(tmp_path: Path) -> None:
+    write_lines(ImageFiles(tmp_path).inventory, {}, ENTRIES)
+    with pytest.raises(Damaged, match=r"inventory\.jsonl is damaged"):
+        fatfiles.newest(ImageFiles(tmp_path))

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from slimtasks.errors import SlimError
-from slimtasks.packages.dpkg import Registered, registered
+from slimtasks.packages.dpkg import Registered, is_as_brought, newest, registered
 from slimtasks.records import Entry
-
-_AT_ONCE = 60  # seconds; nobody installs a package that was built less than that before
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,7 @@ class Clock:
         if given is None and date is not None:
             return replace(clock, epoch=date)
         if given is None:
-            brought = (entry.mtime for entry in entries if clock._is_as_brought(entry))
-            return replace(clock, epoch=max(brought, default=0))
+            return replace(clock, epoch=newest(entries))
         if not given.isdecimal():
             raise SlimError(f"SOURCE_DATE_EPOCH is {given!r}", "give it as whole seconds since 1970, or unset it")
         return replace(clock, epoch=int(given))
@@ -44,7 +41,7 @@ class Clock:
         """What a layer says of the entry; a directory gets the date, since whatever is put into it changes its own."""
         if entry.type == "dir":
             return self.epoch
-        return entry.mtime if self._is_as_brought(entry) else self.epoch
+        return entry.mtime if is_as_brought(entry, self._installed) else self.epoch
 
     def brought(self, entry: Entry) -> int | None:
         """What a layer says of a package's file or link, the same of any image that has this date.
@@ -55,16 +52,5 @@ class Clock:
         if entry.type == "link":
             return self.epoch
         installed = self._installed.get(entry.package)
-        as_brought = self._is_as_brought(entry) or (installed is not None and entry.mtime == installed.mtime)
-        return entry.mtime if as_brought else None
-
-    def _is_as_brought(self, entry: Entry) -> bool:
-        """Whether the mtime is the package's: a configuration file may have been edited since, a program copied.
-
-        A layer above that of the package has such a copy, however old it says it is. A link may be made by whatever
-        unpacked the package: usrmerge.
-        """
-        installed = self._installed.get(entry.package)
-        if installed is None or entry.type != "file" or entry.layer > installed.layer:
-            return False
-        return entry.mtime < installed.mtime - _AT_ONCE
+        with_its_list = installed is not None and entry.mtime == installed.mtime
+        return entry.mtime if with_its_list or is_as_brought(entry, self._installed) else None

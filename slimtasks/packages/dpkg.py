@@ -22,6 +22,7 @@ _CAPTURED = re.compile(
     r"|/usr/share/doc/[^/]+/copyright"
 )
 _CAPTURED_TOP = ("/var/lib/dpkg/", "/etc/", "/usr/lib/os-release", "/usr/share/doc/")
+_AT_ONCE = 60  # seconds; nobody installs a package that was built less than that before
 _LICENCE = re.compile(rb"/usr/share/common-licenses/([A-Za-z0-9][A-Za-z0-9.+-]*)")
 
 
@@ -181,6 +182,25 @@ class Registered:
 
     mtime: int  # seconds since 1970
     layer: int  # of the image, which wrote that
+
+
+def newest(entries: Iterable[Entry]) -> int:
+    """The newest mtime of the files that are as their package brought them, else 0; `entries`: the whole tree."""
+    entries = tuple(entries)
+    installed = registered(entries)
+    return max((entry.mtime for entry in entries if is_as_brought(entry, installed)), default=0)
+
+
+def is_as_brought(entry: Entry, installed: Mapping[str, Registered]) -> bool:
+    """Whether the mtime is the package's: a configuration file may have been edited since, a program copied.
+
+    A layer above that of the package has such a copy, however old it says it is. A link may be made by whatever
+    unpacked the package: usrmerge.
+    """
+    known = installed.get(entry.package)
+    if known is None or entry.type != "file" or entry.layer > known.layer:
+        return False
+    return entry.mtime < known.mtime - _AT_ONCE
 
 
 def registered(entries: Iterable[Entry]) -> dict[str, Registered]:

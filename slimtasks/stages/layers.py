@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import groupby
 from typing import IO, Any
 
@@ -22,7 +23,19 @@ from slimtasks.layers.lock import LOCK, Lock, read_lock
 from slimtasks.layers.members import bundles
 from slimtasks.layers.sharing import Sharing, Shipped, share
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.records import Entry, Selected, SlimLayer, from_json, intact, read_json, read_lines, to_json, write_json
+from slimtasks.packages.python import compiled_from
+from slimtasks.records import (
+    Entry,
+    ImagePath,
+    Selected,
+    SlimLayer,
+    from_json,
+    intact,
+    read_json,
+    read_lines,
+    to_json,
+    write_json,
+)
 from slimtasks.sizes import size_text
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.trace.extract import extract
@@ -33,10 +46,10 @@ Content = Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]
 
 def run(job: Job) -> str:
     """Writes layers.json, and into the store each layer that it names."""
-    entries = fatfiles.inventory(job.files)
     lock = read_lock(job.workspace.layers_lock)
-    clock = Clock.of(entries, job.environ, lock.date if lock else None)
     selected = tuple(read_lines(job.files.selection, Selected)[1])
+    entries = fatfiles.entries_of(job.files, _asked(selected))
+    clock = Clock.of(entries, job.environ, lock.date if lock else fatfiles.newest(job.files))
     sharing = _sharing(job, lock, entries, selected, clock) if lock else None
     plans = plan_layers(entries, selected, additions(job.image), clock, sharing)
     if not plans:
@@ -60,12 +73,23 @@ def run(job: Job) -> str:
     return ", ".join([*_told(layers), *_passed(sharing)])
 
 
+def _asked(selected: Iterable[Selected]) -> Iterator[ImagePath]:
+    """Of which paths of the fat image packing takes the entry: a compiled file goes by its source's date."""
+    for choice in selected:
+        path = choice.source or choice.path
+        yield path
+        source = compiled_from(path)
+        if source:
+            yield source
+
+
 def _sharing(job: Job, lock: Lock, entries: Sequence[Entry], selected: Sequence[Selected], clock: Clock) -> Sharing:
     """What it uses of the lock."""
     brought = {addition.entry.path for addition in additions(job.image)}
     mine = (choice for choice in selected if choice.path not in brought)
     found = bundles({entry.path: entry for entry in entries}, mine, clock.brought)
-    return share(lock, found, Shipped(lambda: fatfiles.installed(job.files), lambda: entries))
+    ships = Shipped(partial(fatfiles.installed, job.files), partial(fatfiles.inventory, job.files))
+    return share(lock, found, ships)
 
 
 def _told(layers: Iterable[SlimLayer]) -> Iterator[str]:
