@@ -149,10 +149,15 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         "image",
         image,
         session,
-        depends=[*packed, *([files.context] if image.final.builder == "docker" else [])],
+        depends=[
+            *packed,
+            files.selection,
+            files.inventory,
+            *([files.context] if image.final.builder == "docker" else []),
+        ],
         uses=base,
         targets=[files.archive, files.image],
-        settings=[image.final, image.tags],
+        settings=[image.final, image.tags, image.limits],
         checks=[inputs.image_there(session, files.image)],
     )
     yield _verify_task(image, session)

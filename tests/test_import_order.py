@@ -15,7 +15,7 @@ ROWS = (
     "records process fingerprint workspace progress sizes",
     "spec elf rootfs engine",
     "oci",
-    "packages ldso workload job session costs fatfiles additions",
+    "packages ldso workload job session costs fatfiles additions limits",
     "selection squash trace proving inventories layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere recorder",

@@ -96,7 +96,11 @@ MISTAKES = {
     "run: {user: '${}'}": "2:13: run.user: found '${}'; allowed: ${VAR}, ${VAR:-default},",
     # what is not there yet
     "services: {db: {image: x}}": "2:1: services: not supported yet; leave it out",
-    "limits: {size: 12MB}": "2:1: limits: not supported yet",
+    "limits: {packages: 20}": "2:10: limits.packages: not supported yet",
+    "limits: {size: 12}\nkind: build": "2:1: limits: not for kind build; allowed for: slim",
+    "limits: {size: 12 apples}": "2:16: limits.size: found '12 apples'; allowed: a size such as '12MB'",
+    "limits: {setuid: -1}": "2:18: limits.setuid: found -1 (a number); allowed: a number that is not below 0",
+    "limits: {file: 3}": "2:10: limits.file: unknown key; did you mean files? allowed: size, reduction, files,",
     "keep-presets: [timezone]": "2:16: keep-presets[1]: found 'timezone'; did you mean timezones? allowed: certifi",
     "keep-presets: [tls]": "2:16: keep-presets[1]: found 'tls'; allowed: certificates, timezones, locales, nss, shell",
     "keep-presets: nss": "2:15: keep-presets: found 'nss'; allowed: a list",

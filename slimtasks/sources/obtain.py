@@ -77,7 +77,14 @@ def _bootstrapped(job: Job, wanted: Bootstrap) -> str:
 
 def _existing(job: Job) -> str:
     source = job.image.source
-    return taken(job, source.image, f"{source.where}: from.image", job.image.run.platform)
+    identity = taken(job, source.image, f"{source.where}: from.image", job.image.run.platform)
+    labels = ((job.engine.inspect_image(identity) or {}).get("Config") or {}).get("Labels") or {}
+    if job.image.kind == "slim" and not source.stdout and labels.get(KIND_LABEL) == "slim":
+        raise SlimError(
+            f"{source.where}: from.image: {source.image} is slim already (label {KIND_LABEL})",
+            "name the image that it was cut out of, or a base or build image",
+        )
+    return identity
 
 
 def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:

@@ -75,6 +75,7 @@ class PairsOf:
 _DURATION = r"(\d+(?:\.\d+)?)(h|ms|m|s|us)"
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _SIZE = r"(\d+(?:\.\d+)?) ?(?:([kmgtKMGT])[iI]?[bB]?|[bB])?"
+_DECIMAL_SIZE = r"(\d+(?:\.\d+)?) ?([kmgtKMGT]?)([iI]?)[bB]"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -94,6 +95,22 @@ def size(raw: object) -> int:
     if not match:
         raise ValueError("a size such as '64m', '12MB' or '1gb'")
     return int(float(match[1]) * 1024 ** _POWERS[(match[2] or "").lower()])
+
+
+def decimal_size(raw: object) -> int:
+    """Bytes, from a size as tables and `docker image ls` show it: '12MB' is 12,000,000, '12MiB' 12 * 1024 * 1024."""
+    if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
+        return raw
+    match = re.fullmatch(_DECIMAL_SIZE, raw) if isinstance(raw, str) else None
+    if not match:
+        raise ValueError("a size such as '12MB', '9.5MB' or '8MiB'")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** _POWERS[match[2].lower()])
+
+
+def not_negative(raw: object) -> object:
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and raw < 0:
+        raise ValueError("a number that is not below 0")
+    return raw
 
 
 def command(raw: object) -> object:
@@ -166,6 +183,9 @@ def image_path(raw: object) -> object:
 
 Seconds = Annotated[float, Parsed(duration)]
 Bytes = Annotated[int, Parsed(size)]
+DecimalBytes = Annotated[int, Parsed(decimal_size)]
+Number = Annotated[int, Parsed(not_negative)]
+NotNegative = Annotated[float, Parsed(not_negative)]
 Command = Annotated[tuple[str, ...], Parsed(command)]
 NeededCommand = Annotated[tuple[str, ...], Parsed(needed_command)]
 OneOrMany = Annotated[tuple[str, ...], Parsed(one_or_many)]

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from slimtasks.spec.fields import Command, Exposed, Pairs, Parsed, Seconds, TargetPath, Word, matching, spelled
+from slimtasks.spec.fields import (
+    Command,
+    DecimalBytes,
+    Exposed,
+    NotNegative,
+    Number,
+    Pairs,
+    Parsed,
+    Seconds,
+    TargetPath,
+    Word,
+    matching,
+    spelled,
+)
 from slimtasks.spec.run import Run
 from slimtasks.spec.scenario import Scenario
 from slimtasks.spec.steps import Step
@@ -136,6 +149,20 @@ class Final:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Past which the image fails; None is no limit."""
+
+    size: DecimalBytes | None = None  # of the files, uncompressed
+    reduction: NotNegative | None = None  # bytes of the fat image for each of the slim one, at least
+    files: Number | None = None
+    setuid: Number | None = None
+    shells: Number | None = None
+    writable_paths: Number | None = None
+    places: Pairs = field(default=(), compare=False, repr=False)  # of each key: file:line:column
+    __pydantic_config__ = spelled(places="@places")
+
+
+@dataclass(frozen=True)
 class Image:
     """One declared image. Paths on the host are absolute; `file` is the image.yaml or image.toml."""
 
@@ -155,6 +182,7 @@ class Image:
     trace: Trace = Trace()
     metadata: Literal["keep", "none"] = "keep"
     final: Final = Final()
+    limits: Limits = Limits()
     workload: tuple[Step, ...] = ()
     checks: tuple[Step, ...] = ()
     scenarios: tuple[Scenario, ...] = ()  # in the order of the file

@@ -41,6 +41,7 @@ class Longhand:
         self._each(("add",), _with_where)
         self._each(("trace", "also"), _with_where)
         self._whole(("from",), _with_where)
+        self._whole(("limits",), _with_places)
         self._whole(("from", "secrets"), lambda node: _named(node, "@id"))
         for way in ways(self.tree):
             self._whole((*way, "run", "ulimits"), _ulimits)
@@ -93,6 +94,13 @@ def _with_where(node: Node) -> Node:
     if not isinstance(node, Mapping):
         return node
     return replace(node, items={**node.items, "@where": _text(str(node.place), node)})
+
+
+def _with_places(node: Node) -> Node:
+    if not isinstance(node, Mapping):
+        return node
+    places: dict[str, Node] = {key: _text(str(value.place), value) for key, value in node.items.items()}
+    return replace(node, items={**node.items, "@places": Mapping(places, node.place)})
 
 
 def _rule(node: Node) -> Node:

@@ -8,7 +8,9 @@ from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find
 # Keys of the design that are refused until something stands behind them.
 _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("services",),
-    ("limits",),
+    ("limits", "compressed-size"),
+    ("limits", "packages"),
+    ("limits", "age"),
     ("from", "compose"),
     ("from", "service"),
     ("from", "kubernetes"),
@@ -37,6 +39,7 @@ _FITS: dict[Loc, tuple[str, ...]] = {
     ("unowned",): ("slim",),
     ("granularity",): ("slim",),
     ("trace",): ("slim",),
+    ("limits",): ("slim",),
 }
 
 # With from.stdout nothing is traced or selected, so these would be ignored.

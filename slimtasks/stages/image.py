@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from slimtasks import fatfiles
+from slimtasks.additions import additions
+from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.by_builder import build
 from slimtasks.assembly.finish import finish
-from slimtasks.assembly.packed import read_packed
+from slimtasks.assembly.packed import Packed, read_packed
+from slimtasks.errors import SlimError
 from slimtasks.job import Job
-from slimtasks.records import write_json
+from slimtasks.limits import Measured, exceeded, largest
+from slimtasks.records import Entry, Selected, read_lines, write_json
 from slimtasks.sizes import size_text
+from slimtasks.spec.model import Limits
 
 
 def run(job: Job) -> str:
     """Writes image.tar and image.json, and loads the image; its tags come when it is verified."""
     packed = read_packed(job)
+    _check_limits(job, packed)
     if job.image.final.builder == "docker":
         image = build(job, packed)
     else:
@@ -21,3 +27,28 @@ def run(job: Job) -> str:
     write_json(job.files.image, image)
     fat = fatfiles.fat(job.files)
     return f"{size_text(image.size)} instead of {size_text(fat.size)}, {image.files} files"
+
+
+def _check_limits(job: Job, packed: Packed) -> None:
+    """Before anything is written or loaded; SlimError with all limits that are not kept."""
+    if job.image.limits == Limits():
+        return
+    entries = _entries(job)
+    size = packed.below.size + sum(layer.content_size for layer in packed.layers)
+    files = packed.below.files + sum(layer.files for layer in packed.layers)
+    over = exceeded(job.image.limits, Measured(entries, size, files, fatfiles.fat(job.files).size))
+    if over:
+        most = "\n".join(f"    {line}" for line in largest(entries))
+        what = "\n".join((*over, f"  most bytes come from\n{most}"))
+        hint = f"`doit removed {job.image.name}` and `doit why {job.image.name} PATH` tell more; or change the limit"
+        raise SlimError(what, hint)
+
+
+def _entries(job: Job) -> list[Entry]:
+    """What the image will have, a later one over an earlier one of the same path."""
+    tree = {entry.path: entry for entry in fatfiles.inventory(job.files)}
+    sources = {choice.path: choice.source or choice.path for choice in read_lines(job.files.selection, Selected)[1]}
+    kept = {path: tree[source] for path, source in sources.items() if source in tree}
+    below = {entry.path: entry for entry in base_entries(job)}
+    added = {addition.entry.path: addition.entry for addition in additions(job.image)}
+    return list({**below, **kept, **added}.values())

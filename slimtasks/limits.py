@@ -1,0 +1,111 @@
+"""What a slim image has of what its spec limits, and which limits it does not keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from slimtasks.records import Entry
+from slimtasks.sizes import size_text
+from slimtasks.spec.model import Limits
+
+_MOST = 5  # packages that are named
+_SHELLS = frozenset(
+    (
+        "ash",
+        "bash",
+        "busybox",
+        "csh",
+        "dash",
+        "fish",
+        "ksh",
+        "ksh93",
+        "mksh",
+        "rbash",
+        "sh",
+        "tcsh",
+        "toybox",
+        "yash",
+        "zsh",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A slim image before it is written: the entries that it will have, its bytes and files, the fat image's bytes."""
+
+    entries: Sequence[Entry]
+    size: int
+    files: int
+    fat_size: int
+
+    @property
+    def reduction(self) -> float:
+        return self.fat_size / self.size if self.size else float("inf")
+
+    @property
+    def setuid(self) -> int:
+        """Files with the setuid or the setgid bit."""
+        return sum(entry.type == "file" and bool(entry.mode & 0o6000) for entry in self.entries)
+
+    @property
+    def shells(self) -> int:
+        """Files that are called like a shell; the links to them are not counted."""
+        return sum(
+            entry.type == "file" and not entry.hardlink and entry.path.rpartition("/")[2] in _SHELLS
+            for entry in self.entries
+        )
+
+    @property
+    def writable_paths(self) -> int:
+        """Files and directories that another user than root may write to by their owner and mode."""
+        return sum(entry.type in ("file", "dir") and _is_writable(entry) for entry in self.entries)
+
+
+def _is_writable(entry: Entry) -> bool:
+    return bool(entry.mode & 0o022 or (entry.uid and entry.mode & 0o200))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of limit: what is found, as text, and whether that is too little instead of too much."""
+
+    found: Callable[[Measured], float]
+    text: Callable[[float], str] = lambda number: f"{number:.0f}"
+    least: bool = False
+
+
+_KINDS = {
+    "size": _Kind(lambda it: it.size, lambda number: size_text(int(number))),
+    "reduction": _Kind(lambda it: it.reduction, lambda number: f"{number:.1f}", least=True),
+    "files": _Kind(lambda it: it.files),
+    "setuid": _Kind(lambda it: it.setuid),
+    "shells": _Kind(lambda it: it.shells),
+    "writable-paths": _Kind(lambda it: it.writable_paths),
+}
+"""By the keys of `limits`, in the order in which they are told."""
+
+
+def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
+    """A line for each limit that is not kept: where it stands, what was found, what is allowed."""
+    places, lines = dict(limits.places), []
+    for key, kind in _KINDS.items():
+        allowed = getattr(limits, key.replace("-", "_"))
+        found = kind.found(measured)
+        if allowed is not None and (found < allowed if kind.least else found > allowed):
+            bound = "at least" if kind.least else "at most"
+            told = f"found {kind.text(found)}; allowed: {bound} {kind.text(allowed)}"
+            lines.append(f"{places.get(key, '')}: limits.{key}: {told}".removeprefix(": "))
+    return tuple(lines)
+
+
+def largest(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The packages that bring most bytes, and what no package owns, largest first: '4.83 MB deb/perl-base'."""
+    sizes: Counter[str] = Counter()
+    for entry in entries:
+        if entry.type == "file" and not entry.hardlink:
+            sizes[entry.package or "no package"] += entry.size
+    ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_MOST]
+    return tuple(f"{size_text(size)} {name}" for name, size in ordered)
