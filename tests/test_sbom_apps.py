@@ -1,11 +1,14 @@
 """syft finds in each image of this repo exactly the packages of which files stay, and what our bills say.
 
-Takes up to a minute an image: `pytest -m apps`, of which `-k` names some.
+Every folder of images/ is taken, so that a new one is. Takes up to a minute an image that is not built yet:
+`pytest -m apps`, of which `-k` names some, and `-k default` those that a plain `./run` builds.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +17,64 @@ from pipeline_repo import CHECKOUT_OF_SLIMTASKS, doit_in
 from syft import Named, found_in, read_bill
 
 from slimtasks.elf import read_elf
+from slimtasks.engine.client import Engine
 from slimtasks.inventories import captured, owned
 from slimtasks.oci.saved import scan
+from slimtasks.spec import Image
+from slimtasks.spec.loading import load
 
+pytest_plugins = ("engine_images",)
 pytestmark = [pytest.mark.engine, pytest.mark.apps]
 
 BUILD = CHECKOUT_OF_SLIMTASKS / "build"
-APPS = ("bash", "flask", "git", "java-app", "nginx", "node-app", "perl-app", "postgres", "redis", "spool")
-CUT_OUT = ("micronginx", "micronginx-ldd", "micronginx-musl", "micronginx-static", "nginxbusybox")
-BASES = ("busybox", "debian", "debian-small", "tracer")
+REPO = load(CHECKOUT_OF_SLIMTASKS, {})
 LANGUAGES = {"flask": {("pypi", "flask")}, "node-app": {("npm", "express")}, "java-app": {("maven", "service")}}
 
 
-@pytest.mark.parametrize("image", [*APPS, *CUT_OUT])
-def test_syft_finds_what_stays(image: str) -> None:
-    build(image)
-    found, bill = found_in(BUILD / image / "image.tar"), billed(image)
+def named(images: Iterable[Image]) -> list[Any]:
+    """Each as a parameter called by its name, those that a plain `./run` builds with `default-` before it."""
+    return [pytest.param(one, id=f"default-{one.name}" * (one.name in REPO.default) or one.name) for one in images]
+
+
+SLIM = named(one for one in REPO.images if one.kind == "slim")
+WHOLE = named(one for one in REPO.images if one.kind != "slim")
+
+
+@pytest.mark.parametrize("image", SLIM)
+def test_syft_finds_what_stays(image: Image) -> None:
+    build(image.name)
+    found, bill = found_in(BUILD / image.name / "image.tar"), billed(image.name)
     assert {one for one in bill if one[0] not in ("cpan", "generic")} == found
-    assert {(kind, name) for kind, name, _ in found} >= LANGUAGES.get(image, set())
-    if image != "nginxbusybox":  # which has its base's packages, too
-        assert debian(found) == staying(image)
+    assert {(kind, name) for kind, name, _ in found} >= LANGUAGES.get(image.name, set())
+    assert debian(found) >= staying(image.name)
+    assert image.final.base or debian(found) == staying(image.name)
 
 
-@pytest.mark.parametrize("image", [*APPS, *CUT_OUT])
-def test_both_bills_have_the_same(image: str) -> None:
-    build(image)
-    assert read_bill(BUILD / image / "sbom.cdx.json") == read_bill(BUILD / image / "sbom.spdx.json")
+@pytest.mark.parametrize("image", SLIM)
+def test_both_bills_have_the_same(image: Image) -> None:
+    build(image.name)
+    folder = BUILD / image.name
+    assert read_bill(folder / "sbom.cdx.json") == read_bill(folder / "sbom.spdx.json")
 
 
-@pytest.mark.parametrize("image", BASES)
-def test_syft_finds_what_a_base_has(image: str, tmp_path: Path) -> None:
-    build(image)
-    archive = BUILD / image / "image.tar"
+@pytest.mark.parametrize("image", WHOLE)
+def test_syft_finds_what_a_base_or_build_image_has(image: Image, engine: Engine, tmp_path: Path) -> None:
+    build(image.name)
+    archive = archive_of(image, engine, tmp_path)
     with archive.open("rb") as stream:
         entries = owned(scan(stream, wanted=captured, read_elf=read_elf, scratch=tmp_path))[1]
     assert debian(found_in(archive)) == {entry.package for entry in entries if entry.type != "dir"} - {""}
+
+
+def archive_of(image: Image, engine: Engine, folder: Path) -> Path:
+    """The image as a file; a build image has none of its own."""
+    if image.kind == "base":
+        return BUILD / image.name / "image.tar"
+    archive = folder / "image.tar"
+    identity = json.loads((BUILD / image.name / "fat.json").read_text())["id"]
+    with engine.save(identity) as saved, archive.open("wb") as file:
+        shutil.copyfileobj(saved, file)
+    return archive
 
 
 def build(image: str) -> None:
