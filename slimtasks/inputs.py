@@ -14,7 +14,7 @@ from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
 from slimtasks.spec.context import Context
-from slimtasks.spec.host_files import add_files, client_images, packages_lock, workload_files
+from slimtasks.spec.host_files import add_files, other_images, packages_lock, workload_files
 from slimtasks.spec.names import tagged
 from slimtasks.workspace import ImageFiles
 
@@ -85,13 +85,13 @@ def final_base_images(image: Image) -> Names:
 
 
 def step_images(image: Image, *, checks: bool) -> Names:
-    """The declared images that `client` steps run."""
-    return _named(image, client_images(image.all_steps(checks=checks)))
+    """The declared images that services and `client` steps run."""
+    return _named(image, other_images(image, image.all_steps(checks=checks)))
 
 
-def foreign_clients(image: Image, session: Session) -> list[ForeignImage]:
-    """The checks for the images of the workloads' `client` steps that are not of this repo."""
-    wanted = sorted(client_images(image.all_steps(checks=False)))
+def foreign_others(image: Image, session: Session) -> list[ForeignImage]:
+    """The checks for the images of services and of the workloads' `client` steps that are not of this repo."""
+    wanted = sorted(other_images(image, image.all_steps(checks=False)))
     return [check for written in wanted for check in foreign(image, session, written)]
 
 
@@ -108,7 +108,7 @@ def workload_inputs(image: Image, *, checks: bool) -> list[Path]:
 def workload_settings(image: Image, *, checks: bool) -> list[Any]:
     """How the image is started, and what it has to do then; with what no content tells of the files for that."""
     steps = [[one.scenario, one.run, one.workload, one.checks if checks else ()] for one in image.by_scenario]
-    return [steps, marks(workload_files(image, checks=checks))]
+    return [steps, image.services, marks(workload_files(image, checks=checks))]
 
 
 def env_files(image: Image) -> list[Path]:

@@ -8,7 +8,7 @@ from slimtasks.additions import as_tar
 from slimtasks.errors import EngineError
 from slimtasks.job import Job
 from slimtasks.spec import Step
-from slimtasks.spec.host_files import client_images
+from slimtasks.spec.host_files import other_images
 from slimtasks.workload.report import StepResult
 from slimtasks.workload.trial import Workload
 
@@ -25,7 +25,7 @@ def workload_on(
         tracer_image=tracer,
         environ=job.environ,
         files=b"" if customised else as_tar(job.image),
-        clients=declared_clients(job, steps),
+        others=declared_others(job, steps),
     )
 
 
@@ -38,19 +38,19 @@ def teller(job: Job) -> Callable[[StepResult], None]:
     return tell
 
 
-def declared_clients(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
-    """The declared images that `client` steps run, as the spec writes them, to their ids."""
-    wanted = client_images(steps)
+def declared_others(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
+    """The declared images that services and `client` steps run, as the spec writes them, to their ids."""
+    wanted = other_images(job.image, steps)
     return {written: job.built(name) for written, name in job.image.references if written in wanted}
 
 
-def client_ids(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
-    """The ids of all images that `client` steps run, less the fat one; '' of one that cannot be had.
+def other_ids(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
+    """The ids of all images that services and `client` steps run, less the fat one; '' of one that cannot be had.
 
     One that the engine lacks is pulled now, so that the id does not change when a step needs it.
     """
-    declared = declared_clients(job, steps)
-    foreign = client_images(steps) - declared.keys() - {""}
+    declared = declared_others(job, steps)
+    foreign = other_images(job.image, steps) - declared.keys() - {""}
     return {**declared, **{reference: _foreign_id(job, reference) for reference in foreign}}
 
 
@@ -59,4 +59,4 @@ def _foreign_id(job: Job, reference: str) -> str:
     try:
         return str(found["Id"]) if found else job.engine.pull(reference)
     except EngineError:
-        return ""  # the step that needs it tells
+        return ""  # the step or service that needs it tells

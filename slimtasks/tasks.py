@@ -205,7 +205,7 @@ def _trace_task(image: Image, session: Session) -> Task:
             inputs.marks(path for path, _ in add_files(image, retrace=True)),
             inputs.workload_settings(image, checks=False),
         ],
-        checks=[] if locked else inputs.foreign_clients(image, session),
+        checks=[] if locked else inputs.foreign_others(image, session),
     )
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from slimtasks.fingerprint import digest_of, digest_of_file
 from slimtasks.job import Job
-from slimtasks.proving import client_ids
+from slimtasks.proving import other_ids
 from slimtasks.records import Fat
 from slimtasks.spec import Image
 from slimtasks.spec.host_files import add_files, host_files, mounted_files
-from slimtasks.spec.run import Volume
+from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import Oneshot, Step
 from slimtasks.trace.tracer_image import sources_digest
 
@@ -29,7 +29,7 @@ _RUNNING = (
     "StopSignal",
     "Shell",
 )
-_OF_SPEC = frozenset({"add", "run", "workload", "volumes", "trace"})  # members that the spec tells
+_OF_SPEC = frozenset({"add", "run", "workload", "volumes", "trace", "services"})  # members that the spec tells
 _OF_SCENARIO = frozenset({"run", "workload", "volumes", "clients"})  # members that each scenario has for itself
 
 
@@ -49,7 +49,7 @@ def trace_inputs(job: Job, fat: Fat) -> dict[str, str]:
         "image": fat.tree_digest,
         "config": digest_of({name: config.get(name) for name in _RUNNING}),
         "architecture": digest_of(fat.config.get("architecture"), fat.config.get("variant")),
-        "clients": digest_of(sorted(client_ids(job, image.workload).items())),
+        "clients": digest_of(sorted(other_ids(job, image.workload).items())),
         "backends": sources_digest(),
         **_spec_inputs(image),
     }
@@ -73,19 +73,23 @@ def named_inputs(scenario: str, inputs: Mapping[str, str]) -> dict[str, str]:
 
 def _spec_inputs(image: Image) -> dict[str, str]:
     """What the spec says of one scenario, with the files that it names."""
-    run = image.run
+    services = {"services": digest_of([_run(service) for service in image.services])} if image.services else {}
     return {
+        **services,
         "add": digest_of(
             [(target, _file(path)) for path, target in add_files(image, retrace=True)],
             [add.target for add in image.add if not add.retrace],
         ),
-        "run": digest_of(
-            replace(run, volumes=_placeless(run.volumes), env_file=()), [_file(path) for path in run.env_file]
-        ),
+        "run": _run(image.run),
         "workload": digest_of([_step(step) for step in image.workload], _named(host_files(image, image.workload))),
         "volumes": digest_of(_named(mounted_files(image, image.workload))),
         "trace": digest_of(replace(image.trace, also=())),
     }
+
+
+def _run(run: Run) -> str:
+    """How a container is started."""
+    return digest_of(replace(run, volumes=_placeless(run.volumes), env_file=()), [_file(path) for path in run.env_file])
 
 
 def _placeless(volumes: Iterable[Volume]) -> tuple[Volume, ...]:

@@ -95,7 +95,6 @@ MISTAKES = {
     "run: {user: '${WHO:?say who}'}": "2:13: run.user: the variable WHO is required: say who",
     "run: {user: '${}'}": "2:13: run.user: found '${}'; allowed: ${VAR}, ${VAR:-default},",
     # what is not there yet
-    "services: {db: {image: x}}": "2:1: services: not supported yet; leave it out",
     "limits: {packages: 20}": "2:10: limits.packages: not supported yet",
     "limits: {size: 12}\nkind: build": "2:1: limits: not for kind build; allowed for: slim",
     "limits: {size: 12 apples}": "2:16: limits.size: found '12 apples'; allowed: a size such as '12MB'",
@@ -209,7 +208,7 @@ def test_mistake_in_toml(tmp_path: Path, text: str) -> None:
 
 def test_all_mistakes_of_all_files_at_once(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
-        "images/b/image.yaml": FROM + "keep: [1]\nrun: {tty: 1}\nservices: {}\n",
+        "images/b/image.yaml": FROM + "keep: [1]\nrun: {tty: 1}\nkeeps: {}\n",
         "images/a/image.yaml": "kind: no\n",
         "images/c/image.toml": "x = 1\nfrom.image = 'y'\n",
         "pyproject.toml": "[tool.slimtasks]\nmetadata = 'no'\n",
@@ -311,7 +310,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert [line.partition("; ")[0] for line in found] == [
         "pyproject.toml:2:12: default[1]: found 'ap'",
         "pyproject.toml:4:5: run.env: unknown key",
-        "pyproject.toml:5:1: services: not supported yet",
+        "pyproject.toml:5:12: services: found an empty mapping",
         "pyproject.toml:6:12: metadata: found 1 (a number)",
     ]
 

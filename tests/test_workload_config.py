@@ -9,18 +9,13 @@ import pytest
 
 from slimtasks.engine.config import ContainerConfig, Mount
 from slimtasks.errors import SlimError
-from slimtasks.spec.model import From, Image
 from slimtasks.spec.run import Port, Run, Ulimit, Volume
 from slimtasks.spec.steps import Exec, Expectation, Http, Step, Tcp, Wait
 from slimtasks.workload.container_config import container_config, environment, exposed_ports, used_ports
 from slimtasks.workload.readiness import health_command
-from slimtasks.workload.volumes import Volumes
+from slimtasks.workload.volumes import NO_VOLUMES, Volumes
 
-NO_VOLUMES = Volumes({}, frozenset())
-
-
-def image(run: Run, file: Path = Path("images/a/image.yaml")) -> Image:
-    return Image(source=From(image="fat"), run=run, name="a", file=file)
+SPEC = Path("images/a/image.yaml")
 
 
 def dump(config: ContainerConfig) -> list[str]:
@@ -47,14 +42,14 @@ def dump(config: ContainerConfig) -> list[str]:
     ],
 )
 def test_run_becomes_a_container(run: Run, expected: list[str]) -> None:
-    config = container_config(image(run), "sha256:1", NO_VOLUMES, {"A": "caller"})
+    config = container_config(run, SPEC, "sha256:1", NO_VOLUMES, {"A": "caller"})
     assert dump(config) == ["image: sha256:1", *expected, "healthcheck: False"] or expected == dump(config)[1:-1]
 
 
 def test_a_steps_command_and_volumes_come_on_top() -> None:
     run = Run(command=("serve",), volumes=(Volume("/a", "/host/a", "bind"),))
     config = container_config(
-        image(run), "i", NO_VOLUMES, {}, command=("once",), more_volumes=(Volume("/b", "/host/b", "bind", True),)
+        run, SPEC, "i", NO_VOLUMES, {}, command=("once",), more_volumes=(Volume("/b", "/host/b", "bind", True),)
     )
     assert config.command == ("once",)
     assert config.binds == (Mount("/host/a", "/a"), Mount("/host/b", "/b", read_only=True))
@@ -69,7 +64,7 @@ def test_volumes_that_were_made_and_files_that_are_put() -> None:
         Volume("/socket", "/run/socket", "bind"),
     )
     made = Volumes({"data": "v1", "/checkout/www": "v2"}, frozenset({"/checkout/a.conf"}))
-    config = container_config(image(Run(volumes=volumes)), "i", made, {})
+    config = container_config(Run(volumes=volumes), SPEC, "i", made, {})
     assert config.binds == (Mount("/run/socket", "/socket"),)
     assert config.volumes == (
         Mount("v1", "/data"),
@@ -97,8 +92,8 @@ def test_a_variable_that_the_caller_must_set(tmp_path: Path) -> None:
     spec = tmp_path / "image.yaml"
     spec.write_text("run:\n  environment:\n    MY_TOKEN: x\n    TOKEN:\n")
     with pytest.raises(SlimError) as error:
-        environment(image(Run(environment=(("MY_TOKEN", "x"), ("TOKEN", None))), spec), {})
-    assert error.value.what == f"{spec}:4: run.environment: TOKEN has no value, and is not set in the environment"
+        environment(Run(environment=(("MY_TOKEN", "x"), ("TOKEN", None))), spec, {})
+    assert error.value.what == f"{spec}:4: environment: TOKEN has no value, and is not set in the environment"
     assert "export TOKEN=" in error.value.hint
 
 
@@ -106,18 +101,18 @@ def test_environment_beats_env_file_and_the_last_file_wins(tmp_path: Path) -> No
     (tmp_path / "1.env").write_text("A=1\nB=1\nC=1\n")
     (tmp_path / "2.env").write_text("B=2\nC=2\n")
     run = Run(env_file=(tmp_path / "1.env", tmp_path / "2.env"), environment=(("C", "3"),))
-    assert environment(image(run), {}) == (("A", "1"), ("B", "2"), ("C", "3"))
+    assert environment(run, SPEC, {}) == (("A", "1"), ("B", "2"), ("C", "3"))
 
 
 def test_an_env_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SlimError, match=r"run\.env_file: cannot read"):
-        environment(image(Run(env_file=(tmp_path / "no.env",))), {})
+    with pytest.raises(SlimError, match="env_file: cannot read"):
+        environment(Run(env_file=(tmp_path / "no.env",)), SPEC, {})
 
 
 def test_exposed_ports() -> None:
     run = Run(ports=(Port(1), Port(2, protocol="udp")), expose=("3/tcp", "4/udp"))
-    assert exposed_ports(image(run), {"ExposedPorts": {"5/tcp": {}, "6/udp": {}}}) == {1, 3, 5}
-    assert exposed_ports(image(Run()), {"ExposedPorts": None}) == set()
+    assert exposed_ports(run, {"ExposedPorts": {"5/tcp": {}, "6/udp": {}}}) == {1, 3, 5}
+    assert exposed_ports(Run(), {"ExposedPorts": None}) == set()
 
 
 def test_used_ports() -> None:

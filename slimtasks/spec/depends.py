@@ -33,6 +33,8 @@ def written_references(image: Image, dockerfile_names: Sequence[str]) -> Iterato
         yield ("from", "image"), image.source.image
     if image.final.base != "scratch":
         yield ("final", "base"), image.final.base
+    for service in image.services:
+        yield ("services", service.name, "image"), service.image
     for way in image.by_scenario:
         for step in way.steps:
             if isinstance(step.action, Client) and step.action.image:

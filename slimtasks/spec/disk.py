@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slimtasks.spec.scenario import ways
+from slimtasks.spec.scenario import runs
 from slimtasks.spec.sources import Sources
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, changed_map, find, key_name
 
@@ -29,17 +29,17 @@ class Disk:
             tree = self._path(tree, ("trace", "also", index, "file"), self._file)
         for index in _indices(tree, ("from", "secrets")):
             tree = self._path(tree, ("from", "secrets", index, "file"), self._file)
-        for way in ways(tree):
-            tree = self._run(tree, way)
+        for run in runs(tree):
+            tree = self._run(tree, run)
         return tree
 
-    def _run(self, tree: Mapping, way: Loc) -> Mapping:
-        env_file = (*way, "run", "env_file")
+    def _run(self, tree: Mapping, run: Loc) -> Mapping:
+        env_file = (*run, "env_file")
         if isinstance(find(tree, env_file), Scalar):
             tree = self._path(tree, env_file, self._file)
         for index in _indices(tree, env_file):
             tree = self._path(tree, (*env_file, index), self._file)
-        return self.volumes(tree, (*way, "run", "volumes"))
+        return self.volumes(tree, (*run, "volumes"))
 
     def volumes(self, tree: Mapping, loc: Loc, prefix: Loc = ()) -> Mapping:
         """The tree with absolute paths in its bind mounts at `loc`; `prefix` is where the tree stands in its spec."""

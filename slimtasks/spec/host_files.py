@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from slimtasks.spec.model import Image
@@ -31,6 +32,7 @@ def workload_files(image: Image, *, checks: bool) -> tuple[Path, ...]:
         steps = one.steps if checks else one.workload
         named = (*host_files(one, steps), *mounted_files(one, steps))
         found |= {*one.run.env_file, *(path for path, _ in named)}
+    found |= {path for service in image.services for path in service.env_file}
     return tuple(sorted(found))
 
 
@@ -42,10 +44,10 @@ def host_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], .
 def mounted_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:
     """(file or symlink, path in the container) of what the folders and files of the repo bring that are mounted."""
     more = (step.action.volumes for step in steps if isinstance(step.action, Oneshot))
-    volumes = (*image.run.volumes, *(volume for volumes in more for volume in volumes))
+    of_services = (service.volumes for service in image.services)
     return tuple(
         found
-        for volume in volumes
+        for volume in chain(image.run.volumes, *of_services, *more)
         if volume.type == "bind" and volume.relative
         for found in _inside(Path(volume.source), volume.target)
     )
@@ -63,9 +65,10 @@ def add_files(image: Image, *, retrace: bool | None = None) -> tuple[tuple[Path,
     return tuple(result)
 
 
-def client_images(steps: Iterable[Step]) -> frozenset[str]:
-    """What `client` steps run, as the spec writes it; empty stands for the fat image."""
-    return frozenset(step.action.image for step in steps if isinstance(step.action, Client))
+def other_images(image: Image, steps: Iterable[Step]) -> frozenset[str]:
+    """What services and `client` steps run, as the spec writes it; empty stands for the fat image."""
+    clients = (step.action.image for step in steps if isinstance(step.action, Client))
+    return frozenset((*(service.image for service in image.services), *clients))
 
 
 def files_below(path: Path) -> Iterator[Path]:

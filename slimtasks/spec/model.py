@@ -25,6 +25,7 @@ from slimtasks.spec.fields import (
 )
 from slimtasks.spec.run import Run
 from slimtasks.spec.scenario import Scenario
+from slimtasks.spec.service import Service
 from slimtasks.spec.steps import Step
 
 SHARED_LAYERS = 6  # unless the repo says otherwise: with more, less and less is left to share (design, "Layers")
@@ -186,6 +187,7 @@ class Image:
     workload: tuple[Step, ...] = ()
     checks: tuple[Step, ...] = ()
     scenarios: tuple[Scenario, ...] = ()  # in the order of the file
+    services: tuple[Service, ...] = ()  # that it needs, each behind those that it depends on
     name: str = ""
     file: Path = Path()
     folder: Path = Path()

@@ -58,6 +58,15 @@ class Ulimit:
     __pydantic_config__ = spelled("_", name="@name")
 
 
+@dataclass(frozen=True)
+class Dependency:
+    """A service that has to be there before the container starts, and how far it has to be by then."""
+
+    name: str
+    condition: Literal["service_started", "service_healthy", "service_completed_successfully"] = "service_started"
+    __pydantic_config__ = spelled("_", name="@name")
+
+
 _Capability = Annotated[str, Parsed(matching(r"[A-Z_]+", "a capability in capitals, such as NET_ADMIN, or ALL"))]
 _Platform = Annotated[str, Parsed(matching(r"linux/[a-z0-9]+(/v[0-9]+)?", "linux/ARCHITECTURE, as in 'linux/arm64'"))]
 _Signal = Annotated[str, Parsed(matching(r"(SIG)?[A-Z][A-Z0-9+-]*|[1-9][0-9]?", "a signal such as SIGTERM"))]
@@ -94,4 +103,5 @@ class Run:
     stop_signal: _Signal = ""
     stop_grace_period: Seconds | None = None
     platform: _Platform = ""
+    depends_on: tuple[Dependency, ...] = ()  # on services
     __pydantic_config__ = spelled("_")

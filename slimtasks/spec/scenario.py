@@ -29,6 +29,13 @@ def ways(tree: Mapping) -> tuple[Loc, ...]:
     return ((), *(("scenarios", name) for name in (scenarios.items if isinstance(scenarios, Mapping) else ())))
 
 
+def runs(tree: Mapping) -> tuple[Loc, ...]:
+    """Where a spec may say how a container is started: for each of its `ways`, and in each of its services."""
+    services = find(tree, ("services",))
+    named = services.items if isinstance(services, Mapping) else ()
+    return (*((*way, "run") for way in ways(tree)), *(("services", name) for name in named))
+
+
 def overridden(under: Run, over: Run, said: Collection[str]) -> Run:
     """`under` with the keys of `over` that were `said`, as Compose lays one file over another.
 

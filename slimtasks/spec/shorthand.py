@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from slimtasks.spec.scenario import ways
+from slimtasks.spec.scenario import runs
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, changed_map, find, found, key_name
 
 _RULES: tuple[Loc, ...] = (
@@ -43,10 +43,11 @@ class Longhand:
         self._whole(("from",), _with_where)
         self._whole(("limits",), _with_places)
         self._whole(("from", "secrets"), lambda node: _named(node, "@id"))
-        for way in ways(self.tree):
-            self._whole((*way, "run", "ulimits"), _ulimits)
-            self._each((*way, "run", "ports"), _port)
-            self.volumes((*way, "run", "volumes"))
+        for run in runs(self.tree):
+            self._whole((*run, "ulimits"), _ulimits)
+            self._each((*run, "ports"), _port)
+            self.volumes((*run, "volumes"))
+            self._whole((*run, "depends_on"), _dependencies)
         return self.tree
 
     def volumes(self, loc: Loc) -> Mapping:
@@ -129,6 +130,18 @@ def _ulimits(node: Node) -> Node:
         both = isinstance(value, Scalar)
         long[name] = Mapping({"soft": value, "hard": value}, value.place) if both else value
     return _named(replace(node, items=long), "@name")
+
+
+def _dependencies(node: Node) -> Node:
+    """Names of services, or Compose's mapping of them to conditions, as a list of mappings."""
+    if isinstance(node, Sequence) and all(isinstance(item, Scalar) for item in node.items):
+        items = (Mapping({"@name": item}, item.place) for item in node.items)
+        return replace(node, items=tuple(items))
+    try:
+        return _named(node, "@name")
+    except ValueError:
+        allowed = "names of services, as in [db], or conditions, as in {db: {condition: service_healthy}}"
+        raise ValueError(allowed) from None
 
 
 _PORT = re.compile(

@@ -52,7 +52,7 @@ def _inputs(job: Job) -> Inputs:
         metadata=image.metadata,
         base=base_entries(job),
         added=tuple(addition.entry.path for addition in additions(image)),
-        environments=tuple(environment(one, job.environ) for one in image.by_scenario),
+        environments=tuple(environment(one.run, one.file, job.environ) for one in image.by_scenario),
         users=(*(one.run.user for one in image.by_scenario), image.final.user or ""),
         whole=fat.whole,
     )

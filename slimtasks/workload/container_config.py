@@ -9,7 +9,6 @@ from typing import Any
 
 from slimtasks.engine.config import ContainerConfig, Ulimit
 from slimtasks.errors import SlimError
-from slimtasks.spec.model import Image
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import Http, Step, Tcp, Wait
 from slimtasks.workload.env_file import parse_env_file
@@ -17,7 +16,8 @@ from slimtasks.workload.volumes import Volumes
 
 
 def container_config(
-    image: Image,
+    run: Run,
+    file: Path,
     image_id: str,
     volumes: Volumes,
     environ: Mapping[str, str],
@@ -25,18 +25,17 @@ def container_config(
     command: tuple[str, ...] | None = None,
     more_volumes: tuple[Volume, ...] = (),
 ) -> ContainerConfig:
-    """A container of `image_id` as `image.run` says; `command` replaces its arguments, the entrypoint stays.
+    """A container of `image_id` as `run` in `file` says; `command` replaces its arguments, the entrypoint stays.
 
     Its HEALTHCHECK is not left to the engine: `readiness` runs it, so that it is traced and not polled slowly.
     """
-    run = image.run
     mounted = {volume.target: volume for volume in (*run.volumes, *more_volumes)}  # a step's beat those of `run`
     wanted = tuple(mounted.values())
     return ContainerConfig(
         image=image_id,
         entrypoint=run.entrypoint,
         command=run.command if command is None else command,
-        env=environment(image, environ),
+        env=environment(run, file, environ),
         user=run.user,
         working_dir=run.working_dir,
         binds=volumes.binds(wanted),
@@ -63,26 +62,26 @@ def container_config(
     )
 
 
-def environment(image: Image, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def environment(run: Run, file: Path, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What the container gets of env_file and environment, sorted; SlimError where the caller has to set a variable."""
     found: dict[str, str] = {}
-    for path in image.run.env_file:
-        found.update(parse_env_file(_content(image, path), path.name, environ))
-    for name, value in image.run.environment:
+    for path in run.env_file:
+        found.update(parse_env_file(_content(file, path), path.name, environ))
+    for name, value in run.environment:
         if value is None and name not in environ:
-            what = f"{_place(image, name)}: run.environment: {name} has no value, and is not set in the environment"
+            what = f"{_place(file, name)}: environment: {name} has no value, and is not set in the environment"
             raise SlimError(what, f"export {name}=..., or give it a value in the spec")
         found[name] = environ[name] if value is None else value
     return tuple(sorted(found.items()))
 
 
-def exposed_ports(image: Image, config: Mapping[str, Any]) -> frozenset[int]:
+def exposed_ports(run: Run, config: Mapping[str, Any]) -> frozenset[int]:
     """The TCP ports that the image's config, `expose` and `ports` name."""
-    named = (*(config.get("ExposedPorts") or {}), *image.run.expose)
+    named = (*(config.get("ExposedPorts") or {}), *run.expose)
     numbers = (entry.partition("/") for entry in named)
     return frozenset(
         {int(number) for number, _, protocol in numbers if protocol in ("", "tcp")}
-        | {port.target for port in image.run.ports if port.protocol == "tcp"}
+        | {port.target for port in run.ports if port.protocol == "tcp"}
     )
 
 
@@ -97,19 +96,19 @@ def _tmpfs(run: Run, volumes: Iterable[Volume]) -> tuple[tuple[str, str], ...]:
     return (*((path, options) for path, _, options in given), *((v.target, "") for v in volumes if v.type == "tmpfs"))
 
 
-def _content(image: Image, path: Path) -> str:
+def _content(file: Path, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SlimError(f"{image.file}: run.env_file: cannot read {path}: {error}") from error
+        raise SlimError(f"{file}: env_file: cannot read {path}: {error}") from error
 
 
-def _place(image: Image, name: str) -> str:
+def _place(file: Path, name: str) -> str:
     """File and line of the variable in the spec, as far as its text shows it."""
     try:
-        lines = image.file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
     pattern = re.compile(rf"(^|[^\w]){re.escape(name)}(?!\w)")
     numbers = [number for number, line in enumerate(lines, 1) if pattern.search(line)]
-    return f"{image.file}:{numbers[0]}" if numbers else str(image.file)
+    return f"{file}:{numbers[0]}" if numbers else str(file)

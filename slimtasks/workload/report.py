@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slimtasks.errors import WorkloadError
@@ -44,11 +45,21 @@ def step_title(step: Step) -> str:
     return shlex.join(action.command)
 
 
-def workload_error(name: str, where: str, failure: StepFailed, log: str, note: str = "") -> WorkloadError:
-    """The error for the user: which step, where it stands, what went wrong, and the container's last words."""
+def workload_error(
+    name: str, where: str, failure: StepFailed, log: str, note: str = "", others: Mapping[str, str] | None = None
+) -> WorkloadError:
+    """The error for the user: which step, where it stands, what went wrong, and the container's last words.
+
+    `others`: what became of other containers -> the log of each.
+    """
     lines = [f"{where}: {name} failed: {failure.text()}"]
     if note:
         lines.append(f"  {note}")
-    if log:
-        lines += ["  the container's last log lines:", *(f"    {line}" for line in log.splitlines())]
+    lines += _last_words("the container's last log lines", log)
+    for fate, words in (others or {}).items():
+        lines += [f"  {fate}", *_last_words("its last log lines", words)]
     return WorkloadError("\n".join(lines), failure.hint, step=name)
+
+
+def _last_words(title: str, log: str) -> list[str]:
+    return [f"  {title}:", *(f"    {line}" for line in log.splitlines())] if log else []

@@ -18,12 +18,14 @@ from slimtasks.engine.stopwatch import WORKLOAD
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.spec.run import Volume
 from slimtasks.spec.steps import Oneshot, Step, called
+from slimtasks.workload.clock import Clock
 from slimtasks.workload.container_config import exposed_ports, used_ports
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import reach
 from slimtasks.workload.readiness import READY_TIMEOUT, wait_ready
 from slimtasks.workload.report import StepResult, WorkloadResult, step_title, workload_error
+from slimtasks.workload.services import started_services
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial, Workload
 from slimtasks.workload.unstarted import in_words
@@ -47,15 +49,14 @@ def run_workload(
     `oneshot` steps before all others run before the container that the others need is started. Without any step the
     container is only started, where the image has a command. Whatever happens, no container, network or volume is left.
     """
-    clock = _Clock(workload.image.trace.timeout)
+    clock = Clock(workload.image.trace.timeout)
     first = tuple(takewhile(_is_oneshot, workload.steps))
     rest = workload.steps[len(first) :]
-    with fresh_volumes(engine, _volumes(workload), workload.image_id) as volumes:
-        trial = Trial(engine, launcher, workload, volumes)
+    with _surrounded(Trial(engine, launcher, workload), clock) as trial:
         results = _attempt_all(trial, first, clock, on_step)
         if not rest and (first or not _has_command(trial)):
             return WorkloadResult(results)
-        with _network(engine, rest) as network, _started(replace(trial, network=network), clock) as running:
+        with _started(trial, clock) as running:
             began = time.monotonic()
             with engine.clock.on(WORKLOAD):
                 _await(running, rest, clock)
@@ -66,22 +67,18 @@ def run_workload(
     return replace(stopped, steps=results, startup_seconds=round(startup, 3))
 
 
-class _Clock:
-    """How much of the whole workload's time is left."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self._deadline = time.monotonic() + limit
-
-    def left(self) -> float:
-        return max(0.0, self._deadline - time.monotonic())
-
-    def note(self) -> str:
-        return "" if self.left() else f"the whole workload may take {self.limit:g} s (`trace: timeout:`)"
+@contextmanager
+def _surrounded(trial: Trial, clock: Clock) -> Iterator[Trial]:
+    """The trial with its volumes, the network that it needs, and its services running; all removed at the end."""
+    engine, work = trial.engine, trial.workload
+    with fresh_volumes(engine, _volumes(work), work.image_id) as volumes, _network(engine, work) as network:
+        trial = replace(trial, volumes=volumes, network=network)
+        with started_services(trial, clock) as services:
+            yield replace(trial, services=services)
 
 
 def _attempt_all(
-    trial: Trial, steps: tuple[Step, ...], clock: _Clock, on_step: Callable[[StepResult], None]
+    trial: Trial, steps: tuple[Step, ...], clock: Clock, on_step: Callable[[StepResult], None]
 ) -> tuple[StepResult, ...]:
     results = []
     for step in steps:
@@ -90,7 +87,7 @@ def _attempt_all(
     return tuple(results)
 
 
-def _attempt(trial: Trial, step: Step, clock: _Clock) -> StepResult:
+def _attempt(trial: Trial, step: Step, clock: Clock) -> StepResult:
     began = time.monotonic()
     try:
         if not clock.left():
@@ -101,7 +98,8 @@ def _attempt(trial: Trial, step: Step, clock: _Clock) -> StepResult:
     except StepFailed as failure:
         failed = _with_ending(failure, trial.target)
         log = trial.target.log() if trial.target else ""
-        raise workload_error(step.name, step.where, failed, log, clock.note()) from failure
+        others = trial.ended_services()
+        raise workload_error(step.name, step.where, failed, log, clock.note(), others) from failure
     return StepResult(step.name, step.where, round(time.monotonic() - began, 3), step_title(step))
 
 
@@ -118,15 +116,14 @@ def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
 
 
 @contextmanager
-def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
+def _started(trial: Trial, clock: Clock) -> Iterator[Trial]:
     """The trial with its container running, and the way to it; removed at the end."""
     engine, work = trial.engine, trial.workload
     image_config = _image_config(engine, work.image_id)
-    ports = used_ports(work.steps) | exposed_ports(work.image, image_config)
+    ports = used_ports(work.steps) | exposed_ports(work.image.run, image_config)
     config = replace(
         trial.config(),
         published=tuple(map(Port, sorted(ports))),
-        network=trial.network,
         network_aliases=(work.image.name,) if trial.network else (),
         log_driver="json-file",
     )
@@ -144,7 +141,7 @@ def _started(trial: Trial, clock: _Clock) -> Iterator[Trial]:
         yield replace(trial, ports=ports, target=target)
 
 
-def _await(trial: Trial, steps: tuple[Step, ...], clock: _Clock) -> None:
+def _await(trial: Trial, steps: tuple[Step, ...], clock: Clock) -> None:
     """Waits until the container can serve, unless the first step says itself what to wait for."""
     target = trial.target
     if target is None or (steps and steps[0].kind == "wait"):
@@ -182,8 +179,9 @@ def _stop(trial: Trial) -> WorkloadResult:
     return WorkloadResult((), 0.0, round(seconds, 3), status, killed, start)
 
 
-def _not_started(trial: Trial, failure: StepFailed, log: str, clock: _Clock) -> SlimError:
-    return workload_error(_called(trial, "start"), _place(trial), failure, log, clock.note())
+def _not_started(trial: Trial, failure: StepFailed, log: str, clock: Clock) -> SlimError:
+    others = trial.ended_services()
+    return workload_error(_called(trial, "start"), _place(trial), failure, log, clock.note(), others)
 
 
 def _called(trial: Trial, what: str) -> str:
@@ -215,12 +213,14 @@ def _has_command(trial: Trial) -> bool:
 def _volumes(workload: Workload) -> tuple[Volume, ...]:
     steps = (step.action for step in workload.steps)
     more = (volume for action in steps if isinstance(action, Oneshot) for volume in action.volumes)
-    return (*workload.image.run.volumes, *more)
+    of_services = (volume for service in workload.image.services for volume in service.volumes)
+    return (*workload.image.run.volumes, *more, *of_services)
 
 
-def _network(engine: Engine, steps: tuple[Step, ...]) -> AbstractContextManager[str]:
-    """A network of our own where a client has to find the target by name."""
-    return engine.network() if any(step.kind == "client" for step in steps) else nullcontext("")
+def _network(engine: Engine, workload: Workload) -> AbstractContextManager[str]:
+    """A network of our own where containers have to find each other by name."""
+    others = workload.image.services or any(step.kind == "client" for step in workload.steps)
+    return engine.network() if others else nullcontext("")
 
 
 def _is_oneshot(step: Step) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from slimtasks.engine.container import Container
 from slimtasks.errors import EngineError
+from slimtasks.spec.service import Service
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import Reach
@@ -37,6 +38,20 @@ class Target:
             return self.container.logs(tail=LOG_LINES).decode("utf-8", "replace").rstrip()
         except EngineError:
             return ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that was started, and the way to its container."""
+
+    service: Service
+    target: Target
+
+    def epitaph(self) -> str:
+        """That it ended with an error, as messages say it; empty where it did not."""
+        state = self.target.container.inspect()["State"]
+        failed = not state["Running"] and state["ExitCode"]
+        return f"service {self.service.name} ended by itself {ending(state)}" if failed else ""
 
 
 def ending(state: Mapping[str, Any]) -> str:

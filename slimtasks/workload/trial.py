@@ -7,20 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
-from slimtasks.engine.failure import Gone
-from slimtasks.errors import EngineError
 from slimtasks.spec.model import Image
 from slimtasks.spec.run import Volume
 from slimtasks.spec.steps import Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
 from slimtasks.workload.commands import run_client, run_exec, run_host, run_oneshot
 from slimtasks.workload.container_config import container_config
-from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.http import check_http
 from slimtasks.workload.launcher import Launcher
+from slimtasks.workload.others import other_image
 from slimtasks.workload.readiness import wait_for, wait_ports
-from slimtasks.workload.target import Target
+from slimtasks.workload.target import Running, Target
 from slimtasks.workload.tcp import check_tcp
-from slimtasks.workload.volumes import Volumes
+from slimtasks.workload.volumes import NO_VOLUMES, Volumes
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Workload:
     tracer_image: str  # an image with the program /relay, used where the engine is not on this machine
     environ: Mapping[str, str]  # the caller's
     files: bytes = b""  # a tar of what `add:` puts over the fat tree; empty where the image has it
-    clients: Mapping[str, str] = field(default_factory=dict)  # of the repo: as `client` names it -> id
+    others: Mapping[str, str] = field(default_factory=dict)  # images of this repo: as the spec names them -> id
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,11 @@ class Trial:
     engine: Engine
     launcher: Launcher
     workload: Workload
-    volumes: Volumes
-    network: str = ""  # that clients share with the target
+    volumes: Volumes = NO_VOLUMES
+    network: str = ""  # that clients and services share with the target
     ports: frozenset[int] = frozenset()  # published ones
     target: Target | None = None
+    services: tuple[Running, ...] = ()
 
     def attempt(self, step: Step, timeout: float) -> None:
         """Runs the step for at most `timeout` seconds; StepFailed where it does not go as it says."""
@@ -68,8 +67,9 @@ class Trial:
         elif isinstance(action, Exec):
             run_exec(action, self.target, timeout)
         elif isinstance(action, Client):
-            image, name = self._client_image(action.image), self.workload.image.name
-            run_client(action, self.engine, image, self.network, name, timeout)
+            work = self.workload
+            image = other_image(self.engine, work.others, action.image) if action.image else work.fat_id
+            run_client(action, self.engine, image, self.network, work.image.name, timeout)
         elif isinstance(action, Host):
             self.target.must_run()
             run_host(action, self._host_environment(self.target), self.workload.image.folder, timeout)
@@ -79,29 +79,19 @@ class Trial:
     def config(self, command: tuple[str, ...] | None = None, volumes: tuple[Volume, ...] = ()) -> ContainerConfig:
         """A container as `run:` says, with `command` for its arguments."""
         work = self.workload
-        return container_config(
-            work.image, work.image_id, self.volumes, work.environ, command=command, more_volumes=volumes
+        run, file = work.image.run, work.image.file
+        config = container_config(
+            run, file, work.image_id, self.volumes, work.environ, command=command, more_volumes=volumes
         )
+        return replace(config, network=self.network)
 
     def files(self, volumes: tuple[Volume, ...] = ()) -> bytes:
         """What is put into such a container before it starts, as a tar."""
         return self.volumes.files((*self.workload.image.run.volumes, *volumes), self.workload.files)
 
-    def _client_image(self, reference: str) -> str:
-        """The id of a client's image: the fat one, one of this repo, one that the engine has, or one that it pulls."""
-        if not reference:
-            return self.workload.fat_id
-        if reference in self.workload.clients:
-            return self.workload.clients[reference]
-        found = self.engine.inspect_image(reference)
-        if found:
-            return str(found["Id"])
-        try:
-            return self.engine.pull(reference)
-        except Gone:
-            raise
-        except EngineError as error:
-            raise StepFailed(error.what, hint=error.hint) from error
+    def ended_services(self) -> dict[str, str]:
+        """Of the services that ended with an error: what became of each -> its last log lines."""
+        return {fate: one.target.log() for one in self.services if (fate := one.epitaph())}
 
     def _host_environment(self, target: Target) -> dict[str, str]:
         addresses = {port: target.reach.address(port) for port in sorted(self.ports)}

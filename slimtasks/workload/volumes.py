@@ -48,6 +48,9 @@ class Volumes:
         return merged.getvalue()
 
 
+NO_VOLUMES = Volumes({}, frozenset())
+
+
 @contextmanager
 def fresh_volumes(engine: Engine, wanted: Iterable[Volume], image_id: str) -> Iterator[Volumes]:
     """Makes every named volume, empty, and for an engine elsewhere a copy of what of this checkout is bound."""
