@@ -18,7 +18,10 @@ SERVICES = """\
 services:
   store:
     image: ground
-    command: [sh, -c, "test ! -e /kept/once && touch /kept/once && mkdir /www && echo stored >/www/it && httpd -f -h /www"]
+    command:
+      - sh
+      - -c
+      - test ! -e /kept/once && touch /kept/once && mkdir /www && echo stored >/www/it && httpd -f -h /www
     volumes: ["kept:/kept"]
     expose: [80]
 scenarios:
