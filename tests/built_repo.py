@@ -96,7 +96,7 @@ class BuiltRepo:
         config: dict[str, Any] = {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["app"]}}
         layers = (FatLayer("sha256:0"),)
         write_json(files.fat, Fat("sha256:fat", "sha256:config", "sha256:tree", 0, config, layers))
-        write_lines(files.inventory, {"paths": len(inventory), "files": 0}, inventory)
+        write_lines(files.inventory, {"paths": len(inventory), "files": 0, "newest": 0}, inventory)
         write_lines(files.packages, {"packages": len(packages)}, packages)
         header = {
             "fat": "sha256:tree",
