@@ -11,6 +11,9 @@ pytestmark = pytest.mark.engine
 FOREIGN = """\
 tags: [{tags}/copy.1]
 from: {{image: '{foreign}'}}
+add:
+  - {{source: ../web/httpd.conf, target: /etc/httpd.conf}}
+  - {{source: ../web/index.html, target: /www/index.html}}
 run: {{command: [server], stop_signal: SIGKILL}}
 workload:
   - http: {{path: /, body: [hello]}}
@@ -19,10 +22,10 @@ workload:
 
 @pytest.fixture
 def foreign(repo: Repo) -> str:
-    """A tag that somebody else gave to the image `web`, out of which the repo makes another one."""
+    """A tag that somebody else gave to what `web` is cut out of, and out of which the repo makes another one."""
     assert repo.run("web").status == 0
     tag = f"{repo.tags}-foreign:1"
-    repo.engine.tag(repo.result("web")["id"], tag)
+    repo.engine.tag(repo.fat("web"), tag)
     repo.write("images/copy.1/image.yaml", FOREIGN.format(tags=repo.tags, foreign=tag))
     return tag
 
