@@ -17,7 +17,7 @@ from slimtasks.errors import Damaged
 from slimtasks.fingerprint import digest_of_code
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
-from slimtasks.packages import distributions, dpkg
+from slimtasks.packages import distributions, dpkg, installed
 from slimtasks.records import Entry, Fat, ImagePath, Package, has_all_lines, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
 from slimtasks.workspace import ImageFiles, Workspace
@@ -38,7 +38,7 @@ def inventory_of(workspace: Workspace, engine: Engine, identity: str, say: Calla
 
 def captured(path: str) -> bool:
     """Whether later stages need the file's content."""
-    return dpkg.captured(path) or distributions.captured(path)
+    return installed.captured(path) or distributions.captured(path)
 
 
 def stored(workspace: Workspace, identity: str) -> ImageFiles:
@@ -71,19 +71,19 @@ def _keep(making: ImageFiles, known: ImageFiles, identity: str, found: Scan) -> 
 
 def owned(found: Scan) -> tuple[tuple[Package, ...], tuple[Entry, ...]]:
     """The installed packages, and the entries with the package that owns each."""
-    installed = dpkg.packages(found.files)
-    owners = dpkg.owners(installed, Tree(found.entries))
-    return installed, tuple(
+    packages = installed.packages(found.files)
+    owners = installed.owners(packages, Tree(found.entries))
+    return packages, tuple(
         replace(entry, package=owners[entry.path]) if entry.path in owners else entry for entry in found.entries
     )
 
 
 def _write(files: ImageFiles, identity: str, found: Scan) -> None:
-    installed, entries = owned(found)
+    packages, entries = owned(found)
     count = sum(entry.type != "dir" for entry in entries)
     header = {"paths": len(entries), "files": count, "newest": dpkg.newest(entries)}
     write_lines(files.inventory, header, entries)
-    write_lines(files.packages, {"packages": len(installed)}, installed)
+    write_lines(files.packages, {"packages": len(packages)}, packages)
     _write_captured(files.captured, found.files)
     fat = Fat(
         id=identity,

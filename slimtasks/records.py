@@ -64,7 +64,7 @@ class Entry:
     digest: str = ""  # sha256 of a file's content, hex
     xattrs: tuple[tuple[str, str], ...] = ()  # (name, value in hex), sorted; POSIX ACLs are system.posix_acl_*
     layer: int = 0  # index of the layer that wrote it last
-    package: str = ""  # who owns it, as in 'deb/libc6'; empty where nobody does
+    package: str = ""  # who owns it, as in 'deb/libc6', 'apk/musl'; empty where nobody does
     elf: Elf | None = None
     script: str = ""  # what follows '#!' in a file's first line
 
@@ -73,13 +73,18 @@ class Entry:
 class Package:
     """One package of the distribution's database."""
 
-    name: str  # with its type: 'deb/libc6'
+    name: str  # with its type: 'deb/libc6', 'apk/musl'
     version: str
     architecture: str = ""
     source: str = ""  # name of the source package
     depends: tuple[tuple[str, ...], ...] = ()  # names without type: all of these, of each any one
     paths: tuple[ImagePath, ...] = ()  # what its file list names, after diversions
     provides: tuple[str, ...] = ()  # virtual packages, names without type
+
+
+def bare_name(package: str) -> str:
+    """'libc6' of 'deb/libc6', as its distribution calls it; of what has no type, that itself."""
+    return package.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slimtasks.errors import SpecError
+from slimtasks.packages import apk
 from slimtasks.packages.dependencies import is_named, staying, unmet
 from slimtasks.packages.dpkg import INFO, LICENCES, STATUS, STATUS_D, licences_named, stanzas
-from slimtasks.records import Entry, ImagePath, Package
+from slimtasks.records import Entry, ImagePath, Package, bare_name
 from slimtasks.rootfs import Tree, join, normalise, parent, parents
 from slimtasks.spec import Rule
 
 DATABASE = ImagePath("/var/lib/dpkg")
+_DATABASES = {"deb/dpkg": (DATABASE,), "apk/apk-tools": apk.FOLDERS}  # by the package that wants it
 _DOC = ImagePath("/usr/share/doc")
 _ALTERNATIVES = "/etc/alternatives/"
 
@@ -28,6 +30,9 @@ SYSTEM = (
     "/usr/lib/os-release",
     "/var/lib/dpkg/{arch,diversions,statoverride,info/format,status}",
     "/var/lib/dpkg/{info,updates,triggers,alternatives,parts}",
+    "/lib/apk/db/*",
+    "/usr/lib/apk/db/*",
+    "/etc/apk/**",
 )
 """What stays beside the only packages, whoever owns it: no program runs well without it."""
 
@@ -45,7 +50,7 @@ class Squashed:
 
     paths: frozenset[ImagePath]  # with all their parents
     contents: tuple[tuple[ImagePath, bytes], ...]  # of the files that are not what they were
-    packages: tuple[str, ...]  # that stay, sorted: 'deb/libc6'
+    packages: tuple[str, ...]  # that stay, sorted: 'deb/libc6', 'apk/musl'
     notes: tuple[str, ...] = ()  # packages that stay without what they depend on
 
 
@@ -61,8 +66,8 @@ def squash(
 ) -> Squashed:
     """What stays of the tree; `files` are its captured ones. SpecError names every rule that matches nothing.
 
-    `remove` spares licence texts, unless `metadata` is 'none'; then the package database goes too, where dpkg does not
-    stay. A purge is a forced one: what depends on the package stays, and is told in the notes.
+    `remove` spares licence texts, unless `metadata` is 'none'; then the package database goes too, where its package
+    manager does not stay. A purge is a forced one: what depends on the package stays, and is told in the notes.
     """
     tree = Tree(entries)
     _check(tree, packages, remove, (*purge, *only_packages))
@@ -78,7 +83,7 @@ def squash(
     paths = _removed(tree, paths, remove, spare=metadata != "none")
     return Squashed(
         frozenset(_with_parents(paths)),
-        tuple(_contents(files, paths, left, len(left) < len(packages))),
+        tuple(_contents(files, paths, packages, left)),
         tuple(sorted(left)),
         tuple(unmet(packages, left)),
     )
@@ -121,8 +126,9 @@ def _purged(tree: Tree, claims: Mapping[ImagePath, set[str]], left: set[str]) ->
 def _only(tree: Tree, claims: Mapping[ImagePath, set[str]], left: set[str]) -> set[ImagePath]:
     """What the packages own, what a system needs, and the alternatives that lead to either."""
     found = {path for path in tree.paths if path in claims and not claims[path].isdisjoint(left)}
+    names = {bare_name(name) for name in left}
     patterns = [path for pattern in SYSTEM for path in _braces(pattern)]
-    patterns += [pattern for name, more in GENERATED.items() if f"deb/{name}" in left for pattern in more]
+    patterns += [pattern for name, more in GENERATED.items() if name in names for pattern in more]
     found.update(path for pattern in patterns for path in tree.match(pattern))
     found.update(path for folder in (INFO, STATUS_D) for path in tree.below(folder))
     for entry in tree:
@@ -198,24 +204,26 @@ def _licences_named(tree: Tree, files: Mapping[ImagePath, bytes], paths: set[Ima
     return found
 
 
-# -- dpkg's database -------------------------------------------------------------------------------
+# -- the package database ---------------------------------------------------------------------------
 
 
 def _database_gone(tree: Tree, packages: Sequence[Package], left: set[str], metadata: str) -> set[ImagePath]:
-    """Files of the database about packages that are gone; all of it where nobody wants it."""
-    if metadata == "none" and "deb/dpkg" not in left:
-        return {DATABASE, *tree.below(DATABASE)}
+    """Files of the databases about packages that are gone; all of one where nobody wants it."""
+    gone: set[ImagePath] = set()
+    for manager, folders in _DATABASES.items():
+        if metadata == "none" and manager not in left:
+            gone.update(path for folder in folders for path in (folder, *tree.below(folder)))
     if len(left) == len(packages):
-        return set()
+        return gone
     about = _about([package for package in packages if package.name in left])
-    return {path for folder in (INFO, STATUS_D) for path in tree.children(folder) if not about(path)}
+    return gone | {path for folder in (INFO, STATUS_D) for path in tree.children(folder) if not about(path)}
 
 
 def _about(packages: Sequence[Package]) -> Callable[[ImagePath], bool]:
     """Whether a file such as info/libc6:amd64.list or status.d/libc6.md5sums is about one of the packages."""
     names: set[str] = {"format"}  # info/format is about the database itself
     for package in packages:
-        bare = package.name.partition("/")[2].partition(":")[0]
+        bare = bare_name(package.name).partition(":")[0]
         names |= {bare, f"{bare}:{package.architecture}"}
 
     def about(path: ImagePath) -> bool:
@@ -226,10 +234,18 @@ def _about(packages: Sequence[Package]) -> Callable[[ImagePath], bool]:
 
 
 def _contents(
-    files: Mapping[ImagePath, bytes], paths: set[ImagePath], left: set[str], cut: bool
+    files: Mapping[ImagePath, bytes], paths: set[ImagePath], packages: Sequence[Package], left: set[str]
 ) -> Iterable[tuple[ImagePath, bytes]]:
-    """The status file with the paragraphs of the packages that stay."""
-    if cut and STATUS in files and STATUS in paths:
+    """The files that tell of all packages, of those that stay."""
+    gone = {package.name for package in packages} - left
+    if not gone:
+        return
+    for path in apk.DATABASES:
+        if path in files and path in paths:
+            yield path, apk.pruned(files[path], left).encode("utf-8", "surrogateescape")
+    if apk.WORLD in files and apk.WORLD in paths:
+        yield apk.WORLD, apk.world_without(files[apk.WORLD], gone)
+    if STATUS in files and STATUS in paths:
         whole = files[STATUS].decode("utf-8", "surrogateescape")
         kept = {text.strip("\n") for name, text in stanzas(files).items() if name in left}
         paragraphs = (text.strip("\n") for text in re.split(r"\n\s*\n", whole))
@@ -246,7 +262,7 @@ def _check(tree: Tree, packages: Sequence[Package], remove: Sequence[Rule], name
         for rule in remove
         if not tree.match(_pattern(rule))
     ]
-    installed = sorted(package.name.partition("/")[2] for package in packages)
+    installed = sorted(bare_name(package.name) for package in packages)
     mistakes += [
         f"{rule.where}: the base has no package {rule.text}{_or(_nearest(rule.text, installed))}"
         for rule in names

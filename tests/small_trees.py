@@ -42,10 +42,14 @@ def _entry(line: str) -> Entry:
         digest=values.get("digest", ""),
         hardlink=values.get("hardlink", ""),
         layer=int(values.get("layer", "0")),
-        package=f"deb/{values['package']}" if "package" in values else "",
+        package=_package(values.get("package", "")),
         script=values.get("script", ""),
         elf=elf(values) if "elf" in values else None,
     )
+
+
+def _package(name: str) -> str:
+    return name if "/" in name or not name else f"deb/{name}"
 
 
 def elf(values: dict[str, str]) -> Elf:

@@ -1,6 +1,7 @@
 from small_trees import entries
 
-from slimtasks.packages.dpkg import captured, checksums, licences_named, owners, packages, stanzas
+from slimtasks.packages.dpkg import checksums, licences_named, packages, stanzas
+from slimtasks.packages.installed import captured, owners
 from slimtasks.records import ImagePath
 from slimtasks.rootfs import Tree
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from slimtasks.answers.built import Built
 from slimtasks.answers.uses import Uses
-from slimtasks.records import ImagePath, Reason
+from slimtasks.records import ImagePath, Reason, bare_name
 from slimtasks.selection.spec_lines import spec_line
 from slimtasks.spec import Rule
 
@@ -100,5 +100,5 @@ class Reasons:
     def _of_rule(self, key: str, rules: Iterable[Rule], text: str) -> str:
         """The rule as the spec has it, and where; empty where it has none such."""
         toml = self._built.image.file.suffix == ".toml"
-        found = (rule for rule in rules if text in (rule.text, rule.text.removeprefix("deb/")))
+        found = (rule for rule in rules if text in (rule.text, bare_name(rule.text)))
         return next((f"by {spec_line(key, rule.text, toml=toml)} at {rule.where}" for rule in found), "")

@@ -9,11 +9,9 @@ from difflib import get_close_matches
 from slimtasks.answers.built import Built
 from slimtasks.answers.weights import Extent, Scales
 from slimtasks.errors import SlimError
-from slimtasks.records import Entry, ImagePath
+from slimtasks.records import Entry, ImagePath, bare_name
 from slimtasks.rootfs import is_engines
 from slimtasks.selection.inputs import NotKept
-
-DEB = "deb/"
 
 
 @dataclass(frozen=True)
@@ -88,10 +86,10 @@ def _lost(entry: Entry, scales: Scales) -> LostFile:
 
 
 def _named(built: Built, package: str) -> str:
-    name = package if package in built.packages else f"{DEB}{package}"
-    if name in built.packages:
-        return name
-    close = get_close_matches(name, list(built.packages), 1)
-    near = f"; did you mean {close[0].removeprefix(DEB)}?" if close else ""
+    found = [name for name in sorted(built.packages) if package in (name, bare_name(name))]
+    if found:
+        return found[0]
+    close = get_close_matches(bare_name(package), [bare_name(name) for name in built.packages], 1)
+    near = f"; did you mean {close[0]}?" if close else ""
     hint = f"`doit removed {built.image.name} -n 0` lists all of which something goes"
     raise SlimError(f"the fat image of {built.image.name} has no package {package}{near}", hint)

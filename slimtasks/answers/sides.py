@@ -16,7 +16,7 @@ from slimtasks.errors import EngineError, SlimError
 from slimtasks.inventories import owned
 from slimtasks.oci.saved import scan
 from slimtasks.oci.stream import Readable
-from slimtasks.packages import dpkg
+from slimtasks.packages.installed import captured
 from slimtasks.records import Entry, Package, Program
 from slimtasks.session import Session
 from slimtasks.spec import Image
@@ -143,7 +143,7 @@ def _of_engine(session: Session, text: str) -> TreeSide | None:
 def _of_archive(stream: Readable, text: str) -> TreeSide:
     scratch = Path(tempfile.gettempdir())
     try:
-        found = scan(stream, wanted=dpkg.captured, read_elf=lambda file: None, scratch=scratch)
+        found = scan(stream, wanted=captured, read_elf=lambda file: None, scratch=scratch)
     except EngineError:
         raise
     except SlimError as error:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from slimtasks.records import bare_name
 from slimtasks.sizes import size_text
 from slimtasks.terminal import shown
 
@@ -51,4 +52,4 @@ def rest(items: Sequence[object], most: int, indent: str = "  ") -> Iterator[str
 
 def plain(package: str) -> str:
     """The package as its distribution calls it."""
-    return package.removeprefix("deb/") if package else "no package"
+    return bare_name(package) if package else "no package"

@@ -7,8 +7,9 @@ from slimtasks.errors import SlimError
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
 from slimtasks.oci.contents import unpack_layers
-from slimtasks.records import Entry
+from slimtasks.records import Entry, ImagePath
 from slimtasks.sources.obtain import taken
+from slimtasks.workspace import ImageFiles
 
 
 def base_id(job: Job) -> str:
@@ -21,10 +22,19 @@ def base_id(job: Job) -> str:
 
 def base_entries(job: Job) -> tuple[Entry, ...]:
     """The base's file tree; empty for scratch."""
+    files = _base_files(job)
+    return fatfiles.inventory(files) if files else ()
+
+
+def base_captured(job: Job) -> dict[ImagePath, bytes]:
+    """The contents of those small files of the base that later stages read; none for scratch."""
+    files = _base_files(job)
+    return fatfiles.captured(files) if files else {}
+
+
+def _base_files(job: Job) -> ImageFiles | None:
     identity = base_id(job)
-    if not identity:
-        return ()
-    return fatfiles.inventory(inventory_of(job.workspace, job.engine, identity, job.say))
+    return inventory_of(job.workspace, job.engine, identity, job.say) if identity else None
 
 
 def base_layers(job: Job) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from slimtasks.layers.lock import Group, Lock
 from slimtasks.layers.members import Bundle, size_of, source_of, split
-from slimtasks.packages.dpkg import places
+from slimtasks.packages.installed import places
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree
 

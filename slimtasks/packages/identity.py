@@ -20,6 +20,7 @@ _OF_PYTHON = re.compile(
 _PYTHON = re.compile(r"(?P<place>.*)(?:\.dist-info/METADATA|\.egg-info(?:/PKG-INFO)?|/EGG-INFO/PKG-INFO)", re.DOTALL)
 _GEM = re.compile(r".*/specifications/(?:[^/]+/)?(?P<name>[^/]+?)-(?P<version>\d[^-/]*)(?:-[^/]+)?\.gemspec", re.DOTALL)
 _FIELD = re.compile(r"^(Name|Version):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+_WITH_PYTHON = ("pypi", "deb", "apk")  # what brings Python's distributions
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def metadata_of(distribution: Distribution) -> Iterator[ImagePath]:
     licence = re.compile(f"{re.escape(above)}{_LICENCE}", re.IGNORECASE)
     for path in distribution.paths:
         of_place = path in (place, f"{place}/package.json") or licence.fullmatch(path) is not None
-        if (kind in ("npm", "gem", "cpan") and of_place) or (kind in ("pypi", "deb") and _OF_PYTHON.fullmatch(path)):
+        if (kind in ("npm", "gem", "cpan") and of_place) or (kind in _WITH_PYTHON and _OF_PYTHON.fullmatch(path)):
             yield path
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from slimtasks.packages import dpkg
+from slimtasks.packages import installed
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.distributions import Distributions
 from slimtasks.packages.identity import Identity, told
@@ -16,7 +16,7 @@ from slimtasks.rootfs import Tree
 from slimtasks.sbom.component import Component, merged
 from slimtasks.sbom.contents import Contents
 from slimtasks.sbom.gone import Balance, Extent
-from slimtasks.sbom.purl import of_language, of_package, plain_name, purl, read_os_release
+from slimtasks.sbom.purl import of_language, of_package, plain_name, purl, read_os_release, type_of
 from slimtasks.selection.whole import is_metadata
 
 _OF_TOOLS = ("pypi", "npm", "gem", "cpan")
@@ -65,7 +65,7 @@ def _packages(slimmed: Slimmed) -> Iterator[Component]:
     for entry in slimmed.tree:
         if entry.package and entry.type != "dir":
             members[entry.package].append(entry)
-    sources = dpkg.sources(slimmed.captured)
+    sources = installed.sources(slimmed.captured)
     for package in slimmed.packages:
         mine = [entry.path for entry in members[package.name]]
         if any(path in slimmed.used for path in mine):
@@ -74,10 +74,10 @@ def _packages(slimmed: Slimmed) -> Iterator[Component]:
 
 def _base_packages(slimmed: Slimmed) -> Iterator[Component]:
     """Those that the base's package database has: what it says that they bring, against what is there."""
-    sources = dpkg.sources(slimmed.base.files)
+    sources = installed.sources(slimmed.base.files)
     balance = Balance(slimmed.base_tree, slimmed.contents.paths)
-    for package in dpkg.packages(slimmed.base.files):
-        there = dpkg.places(package, slimmed.base_tree)
+    for package in installed.packages(slimmed.base.files):
+        there = installed.places(package, slimmed.base_tree)
         files = [path for path in there if (entry := slimmed.base_tree.lookup(path)) and entry.type != "dir"]
         if files:
             yield _of_package(package, sources, balance.of(files), slimmed)
@@ -88,14 +88,14 @@ def _of_package(
 ) -> Component:
     name = plain_name(package)
     url = of_package(package, sources.get(package.name, (name, "")), slimmed.os_release)
-    return Component("deb", name, package.version, url, **extent)
+    return Component(type_of(package), name, package.version, url, **extent)
 
 
 def _languages(slimmed: Slimmed) -> Iterator[Component]:
     """Those of languages: by what the fat image has of them, and by metadata that lie in the slim one besides."""
     distributions = Distributions.of(slimmed.tree, slimmed.captured)
     identities = {one.place: one for one in _identities(slimmed.contents.files)}
-    of_debian = {one.name: one.paths for one in distributions.all if one.name.startswith("deb/")}
+    packaged = {one.name: one.paths for one in distributions.all if one.name.startswith(("deb/", "apk/"))}
     for distribution in distributions.all:
         if any(path in slimmed.used for path in distribution.paths):
             known = identities.pop(distribution.place, None)
@@ -103,7 +103,7 @@ def _languages(slimmed: Slimmed) -> Iterator[Component]:
         else:
             identities.pop(distribution.place, None)
     for _, identity in sorted(identities.items()):
-        yield _of_identity(identity, slimmed.balance.of(_around(identity, of_debian, slimmed.tree)))
+        yield _of_identity(identity, slimmed.balance.of(_around(identity, packaged, slimmed.tree)))
 
 
 def _identities(files: Mapping[ImagePath, bytes]) -> Iterator[Identity]:
@@ -129,8 +129,8 @@ def _of_identity(identity: Identity, extent: Extent) -> Component:
     return Component(identity.type, identity.name, identity.version, url, places=(identity.place,), **extent)
 
 
-def _around(identity: Identity, of_debian: Mapping[str, Iterable[ImagePath]], tree: Tree) -> Iterable[ImagePath]:
-    """The files that metadata without a list of files stand for; of Python, their Debian package's in its tree."""
+def _around(identity: Identity, packaged: Mapping[str, Iterable[ImagePath]], tree: Tree) -> Iterable[ImagePath]:
+    """The files that metadata without a list of files stand for; of Python, their system package's in its tree."""
     inside = [entry for path in (identity.place, *tree.below(identity.place)) if (entry := tree.lookup(path))]
     files = [entry.path for entry in inside if entry.type != "dir"]
     if identity.type == "npm":  # an app, or what lies in a folder that is not named node_modules
@@ -138,7 +138,7 @@ def _around(identity: Identity, of_debian: Mapping[str, Iterable[ImagePath]], tr
             return [ImagePath("/package.json")]
         return [path for path in files if "/node_modules/" not in path.removeprefix(identity.place)]
     owners = sorted({entry.package for entry in inside if entry.package}) if identity.type == "pypi" else ()
-    return [path for name in owners for path in of_debian.get(name, ())] or files
+    return [path for name in owners for path in packaged.get(name, ())] or files
 
 
 def _archives(slimmed: Slimmed) -> Iterator[Component]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimtasks.errors import Damaged
-from slimtasks.packages import dpkg, identity, java
+from slimtasks.packages import identity, installed, java
 from slimtasks.records import ImagePath
 from slimtasks.rootfs import is_below, normalise
 
@@ -21,7 +21,7 @@ class Contents:
     """Of one image or a part of its layers."""
 
     paths: frozenset[ImagePath]  # directories as well
-    files: Mapping[ImagePath, bytes]  # what `dpkg.captured` and `identity.tells` ask for
+    files: Mapping[ImagePath, bytes]  # what `installed.captured` and `identity.tells` ask for
     archives: Mapping[ImagePath, tuple[java.Artifact, ...]]
 
 
@@ -61,7 +61,7 @@ def _take(
     paths.add(path)
     files.pop(path, None)
     archives.pop(path, None)
-    wanted = dpkg.captured(path) or identity.tells(path)
+    wanted = installed.captured(path) or identity.tells(path)
     file = tar.extractfile(member) if (member.isreg() or member.islnk()) and (wanted or java.is_archive(path)) else None
     if file is not None and wanted:
         files[path] = file.read()

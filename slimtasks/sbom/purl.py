@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from slimtasks.records import Package
 
+_SYSTEMS = {"deb": "debian", "apk": "alpine"}  # whose packages they are where nothing tells
+
 
 def purl(kind: str, name: str, version: str = "", namespace: str = "", **qualifiers: str) -> str:
     """The URL; a '/' in the namespace parts it, one in the name does not."""
@@ -23,9 +25,10 @@ def of_package(package: Package, source: tuple[str, str], os_release: Mapping[st
     `source`: name, and version where it is another one than the package's.
     """
     name = plain_name(package)
-    system = os_release.get("ID", "debian")
+    kind = type_of(package)
+    system = os_release.get("ID", _SYSTEMS[kind])
     return purl(
-        "deb",
+        kind,
         name,
         package.version,
         system,
@@ -33,6 +36,11 @@ def of_package(package: Package, source: tuple[str, str], os_release: Mapping[st
         distro="-".join(filter(None, (system, os_release.get("VERSION_ID", "")))) if os_release else "",
         upstream="@".join(filter(None, source)) if source != (name, "") else "",
     )
+
+
+def type_of(package: Package) -> str:
+    """'deb' of 'deb/libc6:i386'."""
+    return package.name.partition("/")[0]
 
 
 def plain_name(package: Package) -> str:

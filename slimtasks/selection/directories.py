@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from slimtasks.packages.languages import tree_of
-from slimtasks.records import Entry, ImagePath, Reason
+from slimtasks.records import Entry, ImagePath, Reason, bare_name
 from slimtasks.rootfs import is_engines, normalise, parent, parents
 from slimtasks.selection.history import History
 from slimtasks.selection.image import FatImage, is_nobodys
@@ -67,7 +67,7 @@ def _reason(entry: Entry, image: FatImage, history: History, used: frozenset[str
     if entry.package in used:
         # An empty directory of a language would be a package without content: imports that must fail would not.
         if not children or tree_of(f"{entry.path}/") is None:
-            return Reason("needed", f"directory of package {entry.package.removeprefix('deb/')}")
+            return Reason("needed", f"directory of package {bare_name(entry.package)}")
         return None
     made = not entry.package and history.is_builds(entry.layer) and _is_builds(entry.path, image)
     if made and all(is_nobodys(child) for child in children):

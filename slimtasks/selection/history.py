@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slimtasks.packages.apk import DATABASES
 from slimtasks.records import ImagePath, Layer
 from slimtasks.rootfs import Tree, normalise, parent
 
@@ -103,6 +104,6 @@ def read_history(layers: Sequence[Layer], tree: Tree) -> History:
 
 def _root_filesystem(tree: Tree) -> frozenset[int]:
     """The layers that wrote a shell, the name of a distribution or its package database."""
-    marks = ["/bin/sh", "/etc/os-release", "/etc/debian_version", "/lib/apk/db/installed", "/var/lib/dpkg/status"]
+    marks = ["/bin/sh", "/etc/os-release", "/etc/debian_version", *DATABASES, "/var/lib/dpkg/status"]
     finals = (tree.walk(mark).final for mark in marks)
     return frozenset(final.layer for final in finals if final is not None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from slimtasks.ldso import Search
 from slimtasks.packages.distributions import Distributions
-from slimtasks.packages.dpkg import named_directories
+from slimtasks.packages.installed import named_directories
 from slimtasks.records import Entry, ImagePath, Package
 from slimtasks.rootfs import Tree, normalise
 from slimtasks.selection.inputs import Inputs
@@ -22,7 +22,7 @@ _NOBODYS = re.compile(
     r"/(?:var/)?tmp/.+|/(?:var/)?run/.+|/var/log/.+"
     r"|/var/lib/(?:apt|aptitude|dnf|yum|zypp)(?:/.+)?"
     r"|/var/lib/dpkg/(?:.+-old|lock.*|available|(?:triggers|updates|parts)(?:/.+)?)"
-    r"|/var/cache/(?:apt|apk|debconf|dnf|yum|zypp|ldconfig|man|fontconfig|pip|libdnf5)(?:/.+)?|/etc/apk/cache/.+"
+    r"|/var/cache/(?:apt|apk|debconf|dnf|yum|zypp|ldconfig|man|fontconfig|pip|libdnf5)(?:/.+)?|/etc/apk/cache/.+|/(?:usr/)?lib/apk/db/lock"
     r"|/(?:root|home/[^/]+|var/www)/\.(?:cache|npm|cargo/registry|m2|gradle|gem/specs|bundle/cache|composer/cache)(?:/.+)?"
     r"|/(?:.+/)?\.cache(?:/.+)?|/usr/local/share/\.cache(?:/.+)?|/(?:root/)?go/pkg/mod/cache/.+|/(?:root/)?\.ash_history"
     r"|/root/\.(?:bash_history|wget-hsts|python_history|lesshst)|/var/backups/.+",

@@ -30,6 +30,7 @@ class Inputs:
     unseen: str = ""  # why the trace does not tell all that the image has to do; empty where it does
     metadata: str = "keep"  # keep | none
     base: Sequence[Entry] = ()  # the tree of final.base
+    base_captured: Mapping[ImagePath, bytes] = field(default_factory=dict)
     added: Sequence[str] = ()  # every path that `add` writes
     environments: Sequence[Sequence[tuple[str, str]]] = ((),)  # of each scenario's `run`, over the image's own
     users: Sequence[str] = ("",)  # of `run` and of `final`; '' is what the config says

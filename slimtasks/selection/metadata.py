@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from slimtasks.packages import apk
 from slimtasks.packages.distribution import Distribution
-from slimtasks.packages.dpkg import LICENCES, STATUS, STATUS_D, checksums, licences_named, place_of, stanzas
+from slimtasks.packages.dpkg import LICENCES, STATUS, STATUS_D, checksums, licences_named, stanzas
 from slimtasks.packages.identity import metadata_of
-from slimtasks.records import ImagePath, Package, Reason
+from slimtasks.packages.installed import place_of
+from slimtasks.records import ImagePath, Package, Reason, bare_name
 from slimtasks.rootfs import join
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
@@ -24,9 +26,11 @@ def keep_metadata(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
         kept.follow(path, Reason("metadata", "names the distribution"))
     for package in packages:
         _keep_licences(package, image, kept)
+    written = _apk(packages, image, kept)
+    of_dpkg = [package for package in packages if package.name.startswith("deb/")]
     if STATUS in kept:
-        return {STATUS: _status(packages, image, kept)}
-    return _status_d(packages, image, kept)
+        return {**written, STATUS: _status(of_dpkg, image, kept)}
+    return {**written, **_status_d(of_dpkg, image, kept)}
 
 
 def _keep_distribution(distribution: Distribution, kept: Kept) -> None:
@@ -43,6 +47,23 @@ def _keep_licences(package: Package, image: FatImage, kept: Kept) -> None:
             kept.follow(join(LICENCES, licence), Reason("metadata", f"licence of {name}"))
 
 
+def _apk(packages: list[Package], image: FatImage, kept: Kept) -> dict[ImagePath, str]:
+    """apk's database of the packages that stay and their files that do; over a base with what that has installed."""
+    names = {package.name for package in packages if package.name.startswith("apk/")}
+    below = b"\n".join(image.inputs.base_captured.get(path, b"") for path in apk.DATABASES)
+    homes: dict[ImagePath, ImagePath] = {}
+    written: dict[ImagePath, str] = {}
+
+    def stays(path: ImagePath) -> bool:
+        return place_of(path, image.tree, homes) in kept
+
+    for path in apk.DATABASES:
+        text = apk.pruned(image.inputs.captured.get(path, b""), names, stays)
+        if text and kept.keep(path, Reason("metadata", "packages of which a file stays")):
+            written[path] = apk.joined(text, below)
+    return written
+
+
 def _status(packages: list[Package], image: FatImage, kept: Kept) -> str:
     """The app reads dpkg's status: cut down to the packages that stay."""
     kept.keep(STATUS, Reason("metadata", "packages of which a file stays"))
@@ -57,7 +78,7 @@ def _status_d(packages: list[Package], image: FatImage, kept: Kept) -> dict[Imag
     homes: dict[ImagePath, ImagePath] = {}
     written: dict[ImagePath, str] = {}
     for package in packages:
-        name = package.name.removeprefix("deb/")
+        name = bare_name(package.name)
         own = sums.get(package.name, ())
         lines = [f"{digest}  {path[1:]}\n" for digest, path in own if place_of(path, image.tree, homes) in kept]
         for file, text in ((name, texts.get(package.name, "")), (f"{name}.md5sums", "".join(lines))):
@@ -68,4 +89,4 @@ def _status_d(packages: list[Package], image: FatImage, kept: Kept) -> dict[Imag
 
 
 def _plain(package: Package) -> str:
-    return package.name.removeprefix("deb/").partition(":")[0]
+    return bare_name(package.name).partition(":")[0]

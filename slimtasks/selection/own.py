@@ -26,6 +26,7 @@ _SYSTEM = re.compile(
 _GENERATED = re.compile(
     r"/etc/(?:alternatives|ssl/certs|rc[\dS]\.d|systemd|ld\.so\.cache|machine-id|passwd-?|group-?|shadow-?|gshadow-?)(?:/.*)?"
     r"|/var/lib/(?:dpkg|systemd|pam|ucf|python|xml-core|sgml-base|ghostscript|misc|dbus|apk|rpm)(?:/.*)?|/var/cache/.*"
+    r"|/(?:usr/)?lib/apk/.*|/etc/apk/(?:arch|world)"
     r"|/usr/(?:lib|share)/.*(?:\.pyc|/mime/.*|/icons/.*\.cache|/gschemas\.compiled|/locale-archive|/fonts\.\w+)"
     r"|/usr/lib/(?:locale|sysimage)/.*",
     re.DOTALL,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from slimtasks.records import ImagePath, Reason
+from slimtasks.records import ImagePath, Package, Reason, bare_name
 from slimtasks.rootfs import Tree, globbed, normalise, parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
@@ -72,26 +72,28 @@ def keep_packages(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: li
     """Keeps all that the named packages own; `*`, `?` and `[...]` match within names."""
     wanted: dict[str, Rule] = {}
     for rule in rules:
-        named = _packages_named(rule.text.removeprefix("deb/"), image)
+        named = _packages_named(rule.text, image)
         for name in named:
             wanted.setdefault(name, rule)
         if not named:
-            close = get_close_matches(f"deb/{rule.text}", list(image.packages), 1)
-            near = f"; the nearest is {close[0].removeprefix('deb/')}" if close else ""
+            close = get_close_matches(bare_name(rule.text), [bare_name(name) for name in image.packages], 1)
+            near = f"; the nearest is {close[0]}" if close else ""
             errors.append(f"{quoted('keep-packages', rule)}: the fat image has no such package{near}")
     if wanted:
         for entry in image.tree:
             if entry.package in wanted:
-                kept.keep(entry.path, Reason("kept", f"package {wanted[entry.package].text.removeprefix('deb/')}"))
+                kept.keep(entry.path, Reason("kept", f"package {bare_name(wanted[entry.package].text)}"))
 
 
 def _packages_named(text: str, image: FatImage) -> tuple[str, ...]:
-    """The packages that the pattern names, as they are called or with their architecture: libc6:amd64."""
-    return tuple(
-        name
-        for name, package in image.packages.items()
-        if any(fnmatchcase(alias, f"deb/{text}") for alias in (name, f"{name}:{package.architecture}"))
-    )
+    """The packages that the pattern names, with or without architecture and type: libc6, libc6:amd64, apk/musl."""
+    typed = "/" in text
+    return tuple(name for name, package in image.packages.items() if _is_named(package, text, typed=typed))
+
+
+def _is_named(package: Package, text: str, *, typed: bool) -> bool:
+    name = package.name if typed else bare_name(package.name)
+    return fnmatchcase(name, text) or fnmatchcase(f"{name}:{package.architecture}", text)
 
 
 def nearest(pattern: str, tree: Tree) -> str:

@@ -17,7 +17,7 @@ from slimtasks.job import Job
 from slimtasks.oci.contents import Tee, members
 from slimtasks.oci.layer import LayerWriter
 from slimtasks.oci.saved import Scan, scan
-from slimtasks.packages import dpkg
+from slimtasks.packages.installed import captured
 from slimtasks.records import Entry, ImagePath, Package, SlimLayer, write_json
 from slimtasks.rootfs import is_engines
 from slimtasks.sizes import size_text
@@ -48,7 +48,7 @@ def _saved(job: Job) -> Iterator[tuple[Path, Scan]]:
     try:
         with job.engine.save(obtain(job)) as stream, archive.open("wb") as file:
             scratch = job.workspace.scratch_folder()
-            found = scan(Tee(stream, file), wanted=dpkg.captured, read_elf=read_elf, scratch=scratch)
+            found = scan(Tee(stream, file), wanted=captured, read_elf=read_elf, scratch=scratch)
         yield archive, found
     finally:
         archive.unlink(missing_ok=True)

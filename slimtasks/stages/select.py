@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
-from slimtasks.assembly.base_image import base_entries
+from slimtasks.assembly.base_image import base_captured, base_entries
 from slimtasks.job import Job
 from slimtasks.records import Access, Selected, write_lines
 from slimtasks.selection import Inputs, select
@@ -51,6 +51,7 @@ def _inputs(job: Job) -> Inputs:
         unseen=unseen,
         metadata=image.metadata,
         base=base_entries(job),
+        base_captured=base_captured(job),
         added=tuple(addition.entry.path for addition in additions(image)),
         environments=tuple(environment(one.run, one.file, job.environ) for one in image.by_scenario),
         users=(*(one.run.user for one in image.by_scenario), image.final.user or ""),
