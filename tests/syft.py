@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-KINDS = {"deb": "deb", "apk": "apk", "python": "pypi", "npm": "npm", "gem": "gem", "java-archive": "maven"}
+KINDS = {
+    "deb": "deb",
+    "apk": "apk",
+    "rpm": "rpm",
+    "python": "pypi",
+    "npm": "npm",
+    "gem": "gem",
+    "java-archive": "maven",
+}
 """syft's types of packages as package URLs name them; it also takes programs for packages, which nobody installed."""
 
 Named = tuple[str, str, str]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from slimtasks.packages import installed
+from slimtasks.packages import installed, rpm
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.distributions import Distributions
 from slimtasks.packages.identity import Identity, told
@@ -43,6 +43,12 @@ class Slimmed:
     @cached_property
     def balance(self) -> Balance:
         return Balance(self.tree, self.contents.paths.union(one.source for one in self.selected if one.source))
+
+    @property
+    def unread(self) -> tuple[ImagePath, ...]:
+        """The package databases of the fat image and of the base that tell us nothing."""
+        both = (entry.path for tree in (self.tree, self.base_tree) for entry in rpm.databases(tree))
+        return tuple(sorted(set(both)))
 
     @cached_property
     def os_release(self) -> dict[str, str]:

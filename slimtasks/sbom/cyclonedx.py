@@ -19,11 +19,15 @@ VEX = "vex"
 def bill(subject: Subject) -> dict[str, Any]:
     """sbom.cdx.json: the packages, each with whether it stays whole or in part."""
     found = [_component(one, subject) for one in subject.components]
-    return {
+    told: dict[str, Any] = {
         **_head(subject, SBOM),
         "components": [*_system(subject), *found],
         "dependencies": [{"ref": _IMAGE, "dependsOn": sorted(one["bom-ref"] for one in found)}],
     }
+    if subject.lack:
+        told["compositions"] = [{"aggregate": "incomplete", "dependencies": [_IMAGE]}]
+        told["properties"] = [_property("slimtasks:lack", subject.lack)]
+    return told
 
 
 def exploitability(subject: Subject) -> dict[str, Any]:

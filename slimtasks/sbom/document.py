@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from slimtasks import __version__
+from slimtasks.records import ImagePath
 from slimtasks.sbom.component import Component
 
 TOOL = f"slimtasks-{__version__}"
@@ -23,11 +24,18 @@ class Subject:
     created: int  # seconds since 1970, as the image's config says
     components: tuple[Component, ...]
     os_release: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[ImagePath, ...] = ()  # package databases of which no package is told
 
     @property
     def date(self) -> str:
         """RFC 3339."""
         return datetime.fromtimestamp(self.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def lack(self) -> str:
+        """What the bill does not tell; empty where it tells all."""
+        paths = ", ".join(map(printable, self.unread))
+        return f"the packages of rpm are not told: {paths} is not read" if paths else ""
 
     def serial(self, document: str) -> uuid.UUID:
         """The same for the same image and kind of document."""

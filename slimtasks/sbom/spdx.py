@@ -17,7 +17,7 @@ def bill(subject: Subject) -> dict[str, Any]:
     """sbom.spdx.json: the packages, each with whether it stays whole or in part as its comment."""
     found = [_package(one) for one in subject.components]
     serial = subject.serial("spdx")
-    return {
+    told: dict[str, Any] = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
@@ -31,6 +31,7 @@ def bill(subject: Subject) -> dict[str, Any]:
             *(_relation(_IMAGE, "CONTAINS", one["SPDXID"]) for one in found),
         ],
     }
+    return {**told, "comment": subject.lack} if subject.lack else told
 
 
 def _image(subject: Subject) -> dict[str, Any]:

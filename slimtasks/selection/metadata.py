@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slimtasks.packages import apk
+from slimtasks.packages import apk, rpm
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.dpkg import LICENCES, STATUS, STATUS_D, checksums, licences_named, stanzas
 from slimtasks.packages.identity import metadata_of
@@ -11,11 +11,12 @@ from slimtasks.records import ImagePath, Package, Reason, bare_name
 from slimtasks.rootfs import join
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
+from slimtasks.sizes import size_text
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
 
-def keep_metadata(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
+def keep_metadata(image: FatImage, kept: Kept, notes: list[str]) -> dict[ImagePath, str]:
     """Keeps the metadata of every package of which a file stays; the text of what has to be written anew, by path."""
     staying = [one for one in image.distributions.all if any(path in kept for path in one.paths)]
     for distribution in staying:
@@ -26,6 +27,7 @@ def keep_metadata(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
         kept.follow(path, Reason("metadata", "names the distribution"))
     for package in packages:
         _keep_licences(package, image, kept)
+    _keep_rpm(image, kept, notes)
     written = _apk(packages, image, kept)
     of_dpkg = [package for package in packages if package.name.startswith("deb/")]
     if STATUS in kept:
@@ -45,6 +47,18 @@ def _keep_licences(package: Package, image: FatImage, kept: Kept) -> None:
         text = image.inputs.captured.get(walk.final.path, b"")
         for licence in licences_named(text):
             kept.follow(join(LICENCES, licence), Reason("metadata", f"licence of {name}"))
+
+
+def _keep_rpm(image: FatImage, kept: Kept, notes: list[str]) -> None:
+    for path in rpm.places():
+        kept.follow(path, Reason("metadata", "rpm's database"))
+    found = [entry for entry in rpm.databases(image.tree) if entry.path in kept]
+    if found:
+        paths = ", ".join(entry.path for entry in found)
+        notes.append(
+            f"rpm's database stays whole ({paths}, {size_text(sum(entry.size for entry in found))}): scanners find the "
+            "packages that are gone, too; `metadata: none` leaves it out"
+        )
 
 
 def _apk(packages: list[Package], image: FatImage, kept: Kept) -> dict[ImagePath, str]:

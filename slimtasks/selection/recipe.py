@@ -44,7 +44,7 @@ def select(inputs: Inputs) -> Selection:
     by_file = frozenset(kept)
     whole = 0 if inputs.whole else keep_whole(image, kept, granularity_of(inputs.granularity, inputs.unseen))
     _keep_needed(closure, image, kept)
-    written = _keep_rest(image, kept) if not inputs.whole else {}
+    written = _keep_rest(image, kept, notes) if not inputs.whole else {}
     keep_directories(image, history, kept)
     keep_parents(kept)
     selected = tuple(Selected(path, kept.reasons(path), written.get(path, "")) for path in kept)
@@ -74,6 +74,6 @@ def _keep_needed(closure: Closure, image: FatImage, kept: Kept) -> None:
         keep_for_libc(image, kept)  # may keep modules with needs of their own
 
 
-def _keep_rest(image: FatImage, kept: Kept) -> dict[ImagePath, str]:
+def _keep_rest(image: FatImage, kept: Kept, notes: list[str]) -> dict[ImagePath, str]:
     keep_links_to_kept(image.inputs.accesses, kept)
-    return keep_metadata(image, kept) if image.inputs.metadata == "keep" else {}
+    return keep_metadata(image, kept, notes) if image.inputs.metadata == "keep" else {}

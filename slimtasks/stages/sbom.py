@@ -40,11 +40,12 @@ def run(job: Job) -> str:
         created=read_json(job.files.layers)["created"],
         components=found,
         os_release=slimmed.os_release,
+        unread=slimmed.unread,
     )
     write_json(job.files.bill, cyclonedx.bill(subject))
     write_json(job.files.spdx, spdx.bill(subject))
     write_json(job.files.vex, cyclonedx.exploitability(subject))
-    return _told(found)
+    return "; ".join(filter(None, (_told(found), subject.lack.replace("not told", "NOT TOLD"))))
 
 
 def _told(found: Iterable[Component]) -> str:
