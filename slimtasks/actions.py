@@ -105,6 +105,22 @@ def run_reproducible(image: Image, session: Session) -> Any:
     return {"summary": summary, "seconds": time.monotonic() - began}
 
 
+def run_push(image: Image, session: Session, to: str) -> Any:
+    """Sends the image to a registry, or writes it down; no engine is asked for it."""
+    from doit.exceptions import TaskFailed
+
+    from slimtasks.pushing import send
+
+    began = time.monotonic()
+    try:
+        summary = send(session.workspace, image, to, session.environ, PROGRESS.line)
+    except SlimError as error:
+        return TaskFailed(str(error))
+    except OSError as error:
+        return TaskFailed(str(of_system(error)))
+    return {"summary": summary, "seconds": time.monotonic() - began}
+
+
 def clean_stage(image: Image, targets: list[Path], session: Session, dryrun: bool) -> None:
     """Removes a stage's files, and the image in the engine that they name."""
     from slimtasks import cleaning

@@ -11,6 +11,7 @@ from slimtasks.errors import Damaged, EngineError
 from slimtasks.inventories import stored
 from slimtasks.job import named_image
 from slimtasks.records import intact, read_header, read_json
+from slimtasks.registry.compressed import unnamed as unnamed_compressed
 from slimtasks.session import Session
 from slimtasks.sources.held import held_tag
 from slimtasks.spec import Image
@@ -25,7 +26,7 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
         if path.name in _NAMING and path.exists():
             yield from _let_go(session, image, path, dryrun)
     files = session.workspace.image(image.name)
-    for path in (*targets, files.costs, files.packages_lock, *sorted(files.folder.glob("*.unfinished"))):
+    for path in (*targets, files.costs, files.packages_lock, files.pushed, *sorted(files.folder.glob("*.unfinished"))):
         if path.exists():
             yield str(path)
             if not dryrun:
@@ -66,7 +67,7 @@ def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterato
 
 def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
     """Inventories, traces and layers that no image's files name."""
-    named = set()
+    named, diff_ids = set(), set()
     for image in images:
         files = workspace.image(image.name)
         for path in (files.fat, files.base):
@@ -75,9 +76,11 @@ def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
         if files.trace.exists():
             named |= _trace_names(read_header(files.trace))
         for path in (files.base, files.layers, files.image):
-            named |= {workspace.layer(diff_id).name for diff_id in _diff_ids(path)}
+            diff_ids.update(_diff_ids(path))
+    named |= {workspace.layer(diff_id).name for diff_id in diff_ids}
     stores = (workspace.fat_store, workspace.trace_store, workspace.layer_store)
-    return sorted(path for store in stores if store.exists() for path in store.iterdir() if path.name not in named)
+    left = [path for store in stores if store.exists() for path in store.iterdir() if path.name not in named]
+    return sorted([*left, *unnamed_compressed(workspace, diff_ids)])
 
 
 def _trace_names(header: dict[str, Any]) -> set[str]:

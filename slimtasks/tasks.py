@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slimtasks import inputs
-from slimtasks.actions import clean_stage, run_relayer, run_reproducible, run_stage, write_report
+from slimtasks.actions import clean_stage, run_push, run_relayer, run_reproducible, run_stage, write_report
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import result_file
 from slimtasks.session import Session
@@ -46,6 +46,8 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
         yield _lock_task(image, session)
     if image.kind == "slim":
         yield _reproducible_task(image, session)
+    if image.kind != "build":
+        yield _push_task(image, session)
     yield {
         "basename": image.name,
         "actions": None,
@@ -229,6 +231,18 @@ def _reproducible_task(image: Image, session: Session) -> Task:
         "task_dep": [f"image:{image.name}"],
         "uptodate": [False],
         "actions": [(run_reproducible, [image, session])],
+    }
+
+
+def _push_task(image: Image, session: Session) -> Task:
+    """What `doit push NAME` runs, and no other command."""
+    return {
+        "basename": "_push",
+        "name": image.name,
+        "params": [{"name": "to", "long": "to", "type": str, "default": ""}],
+        "task_dep": [image.name],
+        "uptodate": [False],
+        "actions": [(run_push, [image, session])],
     }
 
 

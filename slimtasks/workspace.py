@@ -98,6 +98,11 @@ class ImageFiles:
         """What its bootstrap has installed, as images/<n>/packages.lock has it; in nobody's input."""
         return self.folder / "packages.lock"
 
+    @property
+    def pushed(self) -> Path:
+        """Where it was pushed to the last time, and how much of it; in nobody's input."""
+        return self.folder / "pushed.json"
+
     def unfinished(self, stage: str) -> Path:
         """Stands here while a stage runs, and after one that failed or was killed."""
         return self.folder / f"{stage}.unfinished"
@@ -135,6 +140,11 @@ class Workspace:
     def layer(self, diff_id: str) -> Path:
         """The tar of a layer ('sha256:...') in the store."""
         return self.layer_store / f"{diff_id.removeprefix('sha256:')}.tar"
+
+    @property
+    def compressed_store(self) -> Path:
+        """Layers as they are pushed."""
+        return self.build / "compressed"
 
     @property
     def scratch(self) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import getopt
 import json
 import os
 import sys
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doit.cmd_base import DoitCmdBase
-from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
+
+from slimtasks.commands.options import options_first
 
 if TYPE_CHECKING:
     from slimtasks.session import Session
@@ -31,14 +31,8 @@ class Answering(DoitCmdBase):  # type: ignore[misc]  # doit has no types
     """Asks `answer`, and prints what it says."""
 
     def parse_execute(self, in_args: list[str]) -> Any:
-        """Takes options behind the names, too, as in `doit removed web -n 5`, which doit does not by itself."""
-        parser = self.cmdparser
-        try:
-            options, names = getopt.gnu_getopt(in_args, parser.get_short(), parser.get_long())
-        except getopt.GetoptError as error:
-            raise CmdParseError(f"{self.name}: {error}") from None
-        words = [word for option in options for word in option if word]
-        return super().parse_execute([*words, "--", *names])
+        """Takes options behind the names, too."""
+        return super().parse_execute(options_first(self.cmdparser, self.name, in_args))
 
     def answer(self, session: Session, words: list[str], options: dict[str, Any]) -> tuple[Any, str, Iterable[str]]:
         """The answer as a dataclass, in words, and the names of the images that it is about; raises SlimError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from doit.cmd_run import Run, opt_outfile, opt_reporter, opt_verbosity
@@ -16,11 +17,17 @@ class RunNamed(Run):  # type: ignore[misc]  # doit has no types
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (opt_verbosity, opt_reporter, opt_outfile)
 
     def _execute(self, outfile: Any, verbosity: Any, reporter: Any, pos_args: list[str]) -> int:
+        return self._run(outfile, verbosity, reporter, pos_args)
+
+    def _run(
+        self, outfile: Any, verbosity: Any, reporter: Any, pos_args: list[str], options: Sequence[str] = ()
+    ) -> int:
+        """`options`: of each of the tasks."""
         command = self.get_name()
         there = {task.name.partition(":")[2] for task in self.task_list if task.name.startswith(f"_{command}:")}
         unknown = [name for name in pos_args if name not in there]
         if unknown or not pos_args:
             what = f"{', '.join(unknown)}: not {self.named};" if unknown else "which image?"
             raise InvalidCommand(f"{command}: {what} allowed: {', '.join(sorted(there))}")
-        self.sel_tasks = [f"_{command}:{name}" for name in pos_args]
-        return int(super()._execute(outfile, verbosity, continue_=True, reporter=reporter))
+        self.sel_tasks = [word for name in pos_args for word in (f"_{command}:{name}", *options)]
+        return int(Run._execute(self, outfile, verbosity, continue_=True, reporter=reporter))

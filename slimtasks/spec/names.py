@@ -9,7 +9,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")  # as a component o
 _STAGES = frozenset(
     ("base", "fat", "trace", "select", "sbom", "layers", "context", "image", "harden", "verify", "report")
 )
-_STORES = frozenset(("traces", "scratch"))
+_STORES = frozenset(("traces", "scratch", "compressed"))
 _DOIT_COMMANDS = frozenset(
     (
         "list",
