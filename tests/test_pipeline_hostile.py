@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from engine_images import image_of, tree
+from faithful_image import saved
 from pipeline_repo import Repo
 from tars import Item, d, f, hard, link, node, tar
 
@@ -63,3 +64,22 @@ def test_what_climbs_out_harms_nothing(kind: str, repo: Repo, busybox: Path, tmp
         assert repo.left_over() == []
     assert victim.read_text() == "whole" and victim.stat().st_nlink == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["repo", "victim"]
+
+
+def test_a_directory_of_100000_entries_and_a_path_of_3900_bytes_go_all_the_way(repo: Repo, busybox: Path) -> None:
+    folders = ["/".join(["h", *["d" * 200] * depth]) for depth in range(1, 20)]
+    deep = f"{folders[-1]}/".ljust(3899, "f")
+    many = [f"h/many/{number:06}" for number in range(100_000)]
+    repo.write("images/hostile/image.yaml", SPEC.format(tags=repo.tags))
+    load(repo, busybox, *map(d, folders), f(deep, "deep"), d("h/many"), *map(f, many))
+    made = repo.run("hostile")
+    assert made.status == 0, made.output
+    fat, slim = (below_h(repo, tag) for tag in (f"{repo.tags}/fat-hostile:1", repo.tag("hostile")))
+    assert slim == fat and {f"/{deep}", *(f"/{name}" for name in many)} <= slim.keys()
+    assert repo.left_over() == []
+
+
+def below_h(repo: Repo, tag: str) -> dict[str, str]:
+    """What the image has there."""
+    with repo.engine.save(tag) as archive:
+        return {path: line for path, line in saved(archive.read()).items() if path.startswith("/h/")}

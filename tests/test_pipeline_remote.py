@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from engine_relay import Relay
 from pipeline_repo import DODO, Repo
-from second_engine import SecondEngine
+from second_engine import SecondEngine, lacking
 
 from slimtasks.engine.build import Build
 from slimtasks.engine.client import Engine
@@ -46,6 +46,8 @@ workload:
 
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[SecondEngine]:
+    if lacks := lacking():
+        pytest.skip(lacks)
     (tmp_path / "far").mkdir()
     engine = SecondEngine(tmp_path / "far")
     engine.start()

@@ -1,7 +1,8 @@
 /* Where the files of a container can be reached: its mounts at the start, and those that come later (proc(5), mountinfo).
  *
  * The root of a container on overlayfs is a file system of its own, so one mark of fanotify covers it, whatever is
- * mounted or unshared later. With other drivers (vfs) that mark would mean the host's disk, and each mount has its own. */
+ * mounted or unshared later. With other drivers (vfs) that mark would mean the host's disk, and each mount has its own;
+ * there the root is a directory of that disk. */
 #include <stdio.h>
 
 #include "tracer.h"
@@ -9,13 +10,12 @@
 struct mounts {
     struct place {
         unsigned long id;
-        bool inner;                                  /* of the root's file system */
-        const char *source, *point;                  /* the path in its file system that can be reached at `point` */
+        const char *source, *point;                  /* the root's path that can be reached at `point`; NULL: none */
     } *places;
     size_t count, size;
     struct set strings;
     struct set devices;                              /* of the file systems that were there at the start */
-    char root[32];                                   /* the root's */
+    char root[32], below[4096];                      /* the root's, and its path there, without a slash at the end */
 };
 
 struct mount { unsigned long id; char device[32], source[4096], point[4096], type[64]; };
@@ -73,12 +73,23 @@ static struct place *place_of(const struct mounts *mounts, unsigned long id)
     return NULL;
 }
 
+/* Which path of the root the mount shows; NULL for none, as one from elsewhere on the same disk. */
+static const char *path_in_root(const struct mounts *mounts, const struct mount *mount)
+{
+    size_t length = strlen(mounts->below);
+    const char *rest = mount->source + length;
+
+    if (strcmp(mount->device, mounts->root) || strncmp(mount->source, mounts->below, length) || (*rest && *rest != '/'))
+        return NULL;
+    return *rest ? rest : "/";
+}
+
 /* Returns whether the mount was not known yet. A part of the root that can be reached at another place is told, since
  * who looks at it there looks at the image's file. */
 static bool learn(struct target *target, const struct mount *mount)
 {
     struct mounts *mounts = target->found_mounts;
-    bool inner = !strcmp(mount->device, mounts->root);
+    const char *source = path_in_root(mounts, mount);
     char text[8400];
 
     if (place_of(mounts, mount->id))
@@ -87,11 +98,11 @@ static bool learn(struct target *target, const struct mount *mount)
         && !(mounts->places = realloc(mounts->places, (mounts->size += 64) * sizeof *mounts->places)))
         abort();
     mounts->places[mounts->count++] = (struct place){
-        mount->id, inner, set_keep(&mounts->strings, mount->source, strlen(mount->source)),
+        mount->id, source ? set_keep(&mounts->strings, source, strlen(source)) : NULL,
         set_keep(&mounts->strings, mount->point, strlen(mount->point)),
     };
-    if (inner && strcmp(mount->source, mount->point))
-        report('M', target->id, text, (size_t)snprintf(text, sizeof text, "%s%c%s", mount->point, 0, mount->source));
+    if (source && strcmp(source, mount->point))
+        report('M', target->id, text, (size_t)snprintf(text, sizeof text, "%s%c%s", mount->point, 0, source));
     return true;
 }
 
@@ -127,8 +138,10 @@ static void appeared(struct target *target, const struct mount *mount)
 
 static bool find_root(struct target *target, struct mount *mount)
 {
-    if (!strcmp(mount->point, "/"))
+    if (!strcmp(mount->point, "/")) {
         strcpy(target->found_mounts->root, mount->device);
+        strcpy(target->found_mounts->below, strcmp(mount->source, "/") ? mount->source : "");
+    }
     return true;
 }
 
@@ -179,7 +192,7 @@ bool original_path(struct target *target, pid_t pid, unsigned long id, char *pat
     }
     if (!place)
         return false;
-    if (!place->inner || !strcmp(place->source, place->point))
+    if (!place->source || !strcmp(place->source, place->point))
         return true;
     size_t length = strcmp(place->point, "/") ? strlen(place->point) : 0;
     if (strncmp(path, place->point, length) || (path[length] && path[length] != '/'))
