@@ -108,7 +108,7 @@ def workload_inputs(image: Image, *, checks: bool) -> list[Path]:
 def workload_settings(image: Image, *, checks: bool) -> list[Any]:
     """How the image is started, and what it has to do then; with what no content tells of the files for that."""
     steps = [[one.scenario, one.run, one.workload, one.checks if checks else ()] for one in image.by_scenario]
-    return [steps, image.services, marks(workload_files(image, checks=checks))]
+    return [steps, image.services, image.final.healthcheck, marks(workload_files(image, checks=checks))]
 
 
 def env_files(image: Image) -> list[Path]:
@@ -128,7 +128,7 @@ def selection_settings(image: Image) -> list[Any]:
         [image.unowned, image.granularity, image.metadata, image.final.base],
         [target for _, target in add_files(image)],
         [[one.run.environment, one.run.user] for one in image.by_scenario],
-        image.final.user,
+        [image.final.user, image.final.healthcheck],
     ]
 
 

@@ -27,3 +27,9 @@ def whole_packages(header: Mapping[str, Any]) -> tuple[str, ...]:
         return (f"{unseen}, AND NOTHING THAT WAS USED IS OF A PACKAGE",) if unseen else ()
     what = f"{unseen}, SO PACKAGES STAY WHOLE: {number}" if unseen else f"{count(number, 'package')} whole"
     return (f"{what} (`granularity: file` would save {size_text(header['beyond'])})",)
+
+
+def for_health(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """What it says of the HEALTHCHECK, in at most one sentence."""
+    size = header.get("healthcheck", 0)
+    return (f"up to {size_text(size)} for the HEALTHCHECK alone (`final: {{healthcheck: drop}}`)",) if size else ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from slimtasks.fingerprint import digest_of, digest_of_file
 from slimtasks.job import Job
+from slimtasks.oci.config import with_healthcheck
 from slimtasks.proving import other_ids
 from slimtasks.records import Fat
 from slimtasks.spec import Image
@@ -16,6 +17,7 @@ from slimtasks.spec.host_files import add_files, host_files, mounted_files
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import Oneshot, Step
 from slimtasks.trace.tracer_image import sources_digest
+from slimtasks.workload.health import health_moment
 
 _RUNNING = (
     "Env",
@@ -29,7 +31,7 @@ _RUNNING = (
     "StopSignal",
     "Shell",
 )
-_OF_SPEC = frozenset({"add", "run", "workload", "volumes", "trace", "services"})  # members that the spec tells
+_OF_SPEC = frozenset({"add", "run", "workload", "volumes", "trace", "services", "healthcheck"})  # that the spec tells
 _OF_SCENARIO = frozenset({"run", "workload", "volumes", "clients"})  # members that each scenario has for itself
 
 
@@ -48,6 +50,7 @@ def trace_inputs(job: Job, fat: Fat) -> dict[str, str]:
     return {
         "image": fat.tree_digest,
         "config": digest_of({name: config.get(name) for name in _RUNNING}),
+        **_health_inputs(image, config),
         "architecture": digest_of(fat.config.get("architecture"), fat.config.get("variant")),
         "clients": digest_of(sorted(other_ids(job, image.workload).items())),
         "backends": sources_digest(),
@@ -74,8 +77,10 @@ def named_inputs(scenario: str, inputs: Mapping[str, str]) -> dict[str, str]:
 def _spec_inputs(image: Image) -> dict[str, str]:
     """What the spec says of one scenario, with the files that it names."""
     services = {"services": digest_of([_run(service) for service in image.services])} if image.services else {}
+    wanted = image.final.healthcheck
     return {
         **services,
+        **({} if wanted is None else {"healthcheck": digest_of(wanted)}),
         "add": digest_of(
             [(target, _file(path)) for path, target in add_files(image, retrace=True)],
             [add.target for add in image.add if not add.retrace],
@@ -85,6 +90,12 @@ def _spec_inputs(image: Image) -> dict[str, str]:
         "volumes": digest_of(_named(mounted_files(image, image.workload))),
         "trace": digest_of(replace(image.trace, also=())),
     }
+
+
+def _health_inputs(image: Image, config: Mapping[str, Any]) -> dict[str, str]:
+    """When the HEALTHCHECK is run; nothing where it is not."""
+    moment = health_moment(image, image.workload, with_healthcheck(config, image.final.healthcheck))
+    return {"healthy": digest_of(moment)} if moment else {}
 
 
 def _run(run: Run) -> str:

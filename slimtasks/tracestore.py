@@ -7,18 +7,20 @@ from dataclasses import replace
 from slimtasks import fatfiles
 from slimtasks.errors import IncompleteTrace, WorkloadError
 from slimtasks.job import Job
+from slimtasks.oci.config import with_healthcheck
 from slimtasks.proving import teller, workload_on
 from slimtasks.records import Fat, has_all_lines
 from slimtasks.rootfs import Tree
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec.steps import within
-from slimtasks.trace.file import Trace, header_of, read_trace, write_trace
+from slimtasks.trace.file import HEALTH, Trace, header_of, read_trace, write_trace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.recording import Backend, Recording
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.trace.summary import accesses, programs
 from slimtasks.trace.union import of_scenarios
 from slimtasks.tracekey import named_inputs, trace_inputs, trace_key
+from slimtasks.workload.health import health_moment, health_step
 from slimtasks.workload.report import step_title
 from slimtasks.workload.runner import run_workload
 
@@ -55,9 +57,15 @@ def _traced(job: Job, fat: Fat, header: dict[str, object]) -> Trace:
     recording, backend = _record(job, fat)
     tree = Tree(fatfiles.inventory(job.files))
     steps = ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)]
+    steps += [HEALTH] * _has_health_step(job, fat)
     header |= header_of(recording, backend, fat, job.engine.info.kernel, steps)
     uses = recording.uses
     return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
+
+
+def _has_health_step(job: Job, fat: Fat) -> bool:
+    image, config = job.image, with_healthcheck(fat.config.get("config") or {}, job.image.final.healthcheck)
+    return bool(health_moment(image, image.workload, config) and health_step(image, image.workload))
 
 
 def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:

@@ -43,7 +43,12 @@ def test_every_instruction() -> None:
 
 
 def test_on_a_base_what_it_starts_is_cleared() -> None:
-    assert dockerfile({"config": {}}, [], "our/busybox").splitlines() == ["FROM our/busybox", "ENTRYPOINT []", "CMD []"]
+    assert dockerfile({"config": {}}, [], "our/busybox").splitlines() == [
+        "FROM our/busybox",
+        "ENTRYPOINT []",
+        "CMD []",
+        "HEALTHCHECK NONE",
+    ]
     assert dockerfile({"config": {}}, []).splitlines() == ["FROM scratch"]
 
 

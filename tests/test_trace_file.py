@@ -2,7 +2,7 @@
 
 import pytest
 
-from slimtasks.trace.file import idle, notes
+from slimtasks.trace.file import health_steps, idle, notes
 
 HTTP, WAIT = "1 http GET http :80/", "1 wait log the server: start"
 
@@ -13,6 +13,7 @@ HTTP, WAIT = "1 http GET http :80/", "1 wait log the server: start"
         ([], []),
         (["start"], [""]),
         (["start", WAIT], [""]),
+        (["start", WAIT, "healthcheck"], [""]),
         (["start", WAIT, HTTP], []),
         (["recorded"], []),
         (["start", "1 exec echo a: 2 wait x"], []),
@@ -41,3 +42,15 @@ def test_it_is_said_in_capitals() -> None:
     what = "NO WORKLOAD: ONLY THE START OF THE CONTAINER WAS TRACED"
     assert notes({"steps": ["start"], "unseen": ["x"]}) == (what, "x")
     assert notes({"steps": ["a: start", "b: start", f"b: {HTTP}"]}) == (f"scenario a: {what}",)
+
+
+def test_the_steps_of_a_healthcheck() -> None:
+    steps = [
+        "start",
+        "1 exec a: healthcheck",
+        "healthcheck",
+        "web: start",
+        "web: 1 wait healthcheck",
+        "b.jsonl: healthcheck",
+    ]
+    assert health_steps({"steps": steps}) == {2, 4, 5}

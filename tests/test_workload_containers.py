@@ -18,7 +18,7 @@ from workload_images import app_image, left_over, relay_image
 from slimtasks.engine.client import Engine
 from slimtasks.engine.failure import Gone
 from slimtasks.errors import EngineError, WorkloadError
-from slimtasks.spec.model import From, Image, Trace
+from slimtasks.spec.model import Final, From, Image, Trace
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import ACTIONS, Action, Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
 from slimtasks.workload.plain import PlainLauncher
@@ -390,3 +390,23 @@ def test_the_engine_goes_in_the_middle(engine: Engine, app: str, tracer: str, tm
 def test_nothing_to_do(engine: Engine, busybox: Path) -> None:
     with app_image(engine, busybox, "CMD []\n") as image:
         assert run(engine, image) == WorkloadResult(())
+
+
+def health(*command: str) -> Image:
+    return Image(source=From(image="x"), final=Final(healthcheck=command))
+
+
+def test_the_healthcheck_has_to_pass_before_the_steps_or_after_a_wait(
+    engine: Engine, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimtasks.workload.runner.READY_TIMEOUT", 0.5)
+    made = ("sh", "-c", "ls /made")
+    steps = Exec(command=("touch", "/made"))
+    with pytest.raises(WorkloadError, match=r"start failed: not healthy after 0\.5 s") as first:
+        run(engine, app, steps, spec=health(*made))
+    assert first.value.hint.endswith("`drop` for none")
+    run(engine, app, Wait(port=80), steps, spec=health(*made))
+    with pytest.raises(WorkloadError, match=r"healthcheck failed: not healthy after 0\.5 s") as last:
+        run(engine, app, Wait(port=80), steps, spec=health("sh", "-c", "ls /made /absent"))
+    assert "ls: /absent: No such file" in last.value.what and last.value.hint == first.value.hint
+    run(engine, app, steps, spec=health())

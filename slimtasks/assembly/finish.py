@@ -28,6 +28,7 @@ def config_of(
         user=final.user,
         command=final.command,
         entrypoint=final.entrypoint,
+        healthcheck=final.healthcheck,
         expose=final.expose or (),
         environment=final.environment,
         labels=final.labels,

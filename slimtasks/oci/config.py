@@ -38,6 +38,7 @@ class Overrides:
     entrypoint: tuple[str, ...] | None = None
     working_dir: str | None = None
     stop_signal: str | None = None
+    healthcheck: tuple[str, ...] | None = None  # (): none
     expose: tuple[str, ...] = ()  # '80' or '53/udp'
     environment: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -75,6 +76,14 @@ def image_config(
     return json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
 
 
+def with_healthcheck(config: Mapping[str, Any], command: tuple[str, ...] | None) -> dict[str, Any]:
+    """An image's `Config` with that command for its HEALTHCHECK, whose times stay; (): with none, None: as it is."""
+    if command is None:
+        return dict(config)
+    check = {"Healthcheck": {**(config.get("Healthcheck") or {}), "Test": ["CMD", *command]}} if command else {}
+    return {**{key: value for key, value in config.items() if key != "Healthcheck"}, **check}
+
+
 def timestamp(seconds: int) -> str:
     """RFC 3339 in UTC, as Docker writes it."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -83,7 +92,7 @@ def timestamp(seconds: int) -> str:
 def _run_config(
     fat: Mapping[str, Any], kind: str, overrides: Overrides, base_name: str, base_digest: str
 ) -> dict[str, Any]:
-    config = {key: fat[key] for key in _CARRIED if fat.get(key)}
+    config = with_healthcheck({key: fat[key] for key in _CARRIED if fat.get(key)}, overrides.healthcheck)
     for key, value in (
         ("User", overrides.user),
         ("Cmd", overrides.command),

@@ -50,8 +50,8 @@ def _instructions(run: Mapping[str, Any], on_base: bool) -> Iterator[str]:
     for key, instruction in (("Shell", "SHELL"), ("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
         if run.get(key) or (on_base and key != "Shell"):
             yield f"{instruction} {json.dumps(run.get(key) or [])}"
-    if run.get("Healthcheck"):
-        yield _healthcheck(run["Healthcheck"])
+    if run.get("Healthcheck") or on_base:
+        yield _healthcheck(run.get("Healthcheck") or {})
     for trigger in run.get("OnBuild") or ():
         yield f"ONBUILD {trigger}"
 

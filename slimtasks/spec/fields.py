@@ -132,6 +132,16 @@ def needed_command(raw: object) -> object:
     return arguments
 
 
+def healthcheck(raw: object) -> object:
+    """None for the image's own, () for none, else the command, which no shell sees."""
+    if raw in ("keep", "drop"):
+        return None if raw == "keep" else ()
+    words = raw if isinstance(raw, list) and all(isinstance(word, str) for word in raw) else []
+    if words and words[0] not in ("CMD", "CMD-SHELL", "NONE"):
+        return tuple(words)
+    raise ValueError("keep, drop, or a program and its arguments, as in [pg_isready, -q], without CMD in front")
+
+
 def one_or_many(raw: object) -> object:
     return (raw,) if isinstance(raw, str) else tuple(raw) if isinstance(raw, list) else raw
 
@@ -187,6 +197,7 @@ DecimalBytes = Annotated[int, Parsed(decimal_size)]
 Number = Annotated[int, Parsed(not_negative)]
 NotNegative = Annotated[float, Parsed(not_negative)]
 Command = Annotated[tuple[str, ...], Parsed(command)]
+HealthCommand = Annotated[tuple[str, ...] | None, Parsed(healthcheck)]
 NeededCommand = Annotated[tuple[str, ...], Parsed(needed_command)]
 OneOrMany = Annotated[tuple[str, ...], Parsed(one_or_many)]
 PortNumber = Annotated[int, Parsed(port)]

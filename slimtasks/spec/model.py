@@ -13,6 +13,7 @@ from slimtasks.spec.fields import (
     Command,
     DecimalBytes,
     Exposed,
+    HealthCommand,
     NotNegative,
     Number,
     Pairs,
@@ -145,7 +146,7 @@ class Final:
     expose: tuple[Exposed, ...] | None = None  # '80/tcp'; replaces the fat image's
     environment: Pairs = ()  # added to the fat image's, or replacing them by name
     labels: Pairs = ()  # the same
-    healthcheck: Literal["keep"] = "keep"
+    healthcheck: HealthCommand = None  # (): none
     __pydantic_config__ = spelled()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slimtasks.spec.scenario import ways
-from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find, found, key_name, place_of
+from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find, key_name, place_of
 
 # Keys of the design that are refused until something stands behind them.
 _KEYS_NOT_YET: tuple[Loc, ...] = (
@@ -50,10 +50,6 @@ def without_unsupported(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
     for loc in _KEYS_NOT_YET:
         if find(tree, loc) is not None:
             tree = _refused(tree, loc, "not supported yet; leave it out", mistakes)
-    healthcheck = find(tree, ("final", "healthcheck"))
-    if healthcheck is not None and not (isinstance(healthcheck, Scalar) and healthcheck.value == "keep"):
-        loc = ("final", "healthcheck")
-        tree = _refused(tree, loc, f"found {found(healthcheck)}, not supported yet; allowed: keep", mistakes)
     return tree
 
 

@@ -10,7 +10,7 @@ from slimtasks import costs
 from slimtasks.errors import Damaged
 from slimtasks.job import result_file
 from slimtasks.records import intact, read_header, read_json, write_json
-from slimtasks.sizes import count, whole_packages
+from slimtasks.sizes import count, for_health, whole_packages
 from slimtasks.spec import Image, Repo
 from slimtasks.trace.file import notes
 from slimtasks.workspace import Workspace
@@ -66,8 +66,9 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "start": ", ".join(one["start"] for one in verify.get("results", ()) if one.get("start")),
         "trace": {name: trace[name] for name in _OF_TRACE if name in trace},
         "packages": {name: selection[name] for name in _OF_SELECTION if name in selection},
+        "healthcheck": selection.get("healthcheck", 0),
         "not_kept": selection.get("not_kept", []),
-        "notes": [*notes(trace), *whole_packages(selection)],
+        "notes": [*notes(trace), *whole_packages(selection), *for_health(selection)],
     }
 
 

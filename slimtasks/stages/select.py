@@ -8,13 +8,17 @@ from dataclasses import asdict
 from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_captured, base_entries
+from slimtasks.errors import SlimError
 from slimtasks.job import Job
-from slimtasks.records import Access, Selected, write_lines
-from slimtasks.selection import Inputs, select
+from slimtasks.oci.config import with_healthcheck
+from slimtasks.records import Access, Selected, read_header, write_lines
+from slimtasks.selection import Inputs, Selection, select
+from slimtasks.selection.health import for_steps_alone, lacking_for
 from slimtasks.selection.presets import not_kept_note
-from slimtasks.sizes import whole_packages
-from slimtasks.trace.file import Trace, idle, read_trace
+from slimtasks.sizes import for_health, whole_packages
+from slimtasks.trace.file import Trace, health_steps, idle, read_trace
 from slimtasks.workload.container_config import environment
+from slimtasks.workload.readiness import health_command
 
 
 def run(job: Job) -> str:
@@ -22,13 +26,14 @@ def run(job: Job) -> str:
     inputs = _inputs(job)
     chosen = select(inputs)
     unseen = inputs.unseen if inputs.granularity == "auto" else ""
-    whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen}
+    whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen, **_health(job, inputs, chosen)}
     missed = [asdict(one) for one in chosen.not_kept]
     header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole, "not_kept": missed}
     write_lines(job.files.selection, header, chosen.selected)
     for note in (*chosen.notes, *not_kept_note(chosen.not_kept)):
         job.say(note)
-    return "; ".join((f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}", *whole_packages(header)))
+    told = f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}"
+    return "; ".join((told, *whole_packages(header), *for_health(header)))
 
 
 def _inputs(job: Job) -> Inputs:
@@ -57,6 +62,22 @@ def _inputs(job: Job) -> Inputs:
         users=(*(one.run.user for one in image.by_scenario), image.final.user or ""),
         whole=fat.whole,
     )
+
+
+def _health(job: Job, inputs: Inputs, chosen: Selection) -> dict[str, int]:
+    """The bytes that stay for the HEALTHCHECK alone; SlimError where its program does not stay."""
+    final, config = job.image.final, inputs.config.get("config") or {}
+    command = health_command(with_healthcheck(config, final.healthcheck))
+    if not command:
+        return {}
+    lost = lacking_for(command, inputs, chosen, toml=job.image.file.suffix == ".toml")
+    if lost:
+        listed = "\n".join(f"  {one.path}: {one.advice}" for one in lost)
+        what = f"the HEALTHCHECK runs {' '.join(command)}, which needs what does not stay:\n{listed}"
+        raise SlimError(what, "change the spec as told above; or `final: {healthcheck: drop}`, or `[another command]`")
+    if inputs.whole:
+        return {}
+    return {"healthcheck": for_steps_alone(health_steps(read_header(job.files.trace)), inputs, chosen)}
 
 
 def _traced(job: Job, trace: Trace) -> tuple[tuple[Access, ...], str]:

@@ -17,6 +17,7 @@ from slimtasks.spec.steps import within
 from slimtasks.trace.recording import Backend, Recording
 
 VERSION = 2
+HEALTH = "healthcheck"  # the step that is the HEALTHCHECK
 _STEP = re.compile(r"(?:.*?: )??\d+ (?P<kind>[\w-]+)(?: .*)?", re.DOTALL)  # '2 http GET', 'SCENARIO: 2 http GET'
 
 
@@ -67,10 +68,23 @@ def idle(header: dict[str, Any]) -> tuple[str, ...]:
         start = match is None and step.endswith("start")
         if start:
             name = step.removesuffix("start").removesuffix(": ")
-        busy[name] = busy.get(name, False) or not (start or (match is not None and match["kind"] == "wait"))
+        waits = match is not None and match["kind"] == "wait"
+        busy[name] = busy.get(name, False) or not (start or waits or _is_health(step))
     files = tuple(f"{also['file']}: " for also in header.get("also", ()))
     others = {name for name in busy if f"{name}: ".startswith(files)}
     return () if any(busy[name] for name in others) else tuple(n for n in busy if not busy[n] and n not in others)
+
+
+def health_steps(header: dict[str, Any]) -> frozenset[int]:
+    """The numbers of the steps in which a HEALTHCHECK was run, and nothing else on purpose."""
+    return frozenset(number for number, step in enumerate(header.get("steps", ())) if _is_health(step))
+
+
+def _is_health(step: str) -> bool:
+    match = _STEP.fullmatch(step)
+    if match is None:
+        return step == HEALTH or step.endswith(f": {HEALTH}")
+    return match["kind"] == "wait" and step.endswith(f" wait {HEALTH}")
 
 
 def write_trace(path: Path, trace: Trace) -> None:

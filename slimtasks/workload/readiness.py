@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from slimtasks.engine.failure import Refused
@@ -16,6 +17,7 @@ from slimtasks.workload.reach import reachable
 from slimtasks.workload.target import Target
 
 READY_TIMEOUT = 30.0  # seconds
+OPENING = 3.0  # seconds in which a server that has a HEALTHCHECK may open its first port before that is run
 LOG_TAIL = 100_000  # lines of the log in which `wait: log:` looks
 PAUSES = (0.01, 0.2)  # seconds between two looks: the first pause, and the longest
 
@@ -52,6 +54,17 @@ def wait_ports(target: Target, ports: frozenset[int], timeout: float) -> None:
         return _closed(sorted(ports - reachable(seen)), seen, timeout)
 
     _until(target, timeout, listening, failed)
+
+
+def wait_opening(target: Target, ports: frozenset[int]) -> None:
+    """Waits until one of `ports`, if there are any, is listened on; for OPENING seconds at most."""
+    with suppress(StepFailed):
+        _until(
+            target,
+            OPENING,
+            lambda: not ports or bool(ports & reachable(target.reach.listeners())),
+            lambda: StepFailed("none of the ports is open"),
+        )
 
 
 def wait_log(target: Target, expected: str, timeout: float) -> None:

@@ -16,14 +16,16 @@ from slimtasks.engine.container import Container
 from slimtasks.engine.failure import Refused
 from slimtasks.engine.stopwatch import WORKLOAD
 from slimtasks.errors import EngineError, SlimError
+from slimtasks.oci.config import with_healthcheck
 from slimtasks.spec.run import Volume
 from slimtasks.spec.steps import Oneshot, Step, called
 from slimtasks.workload.clock import Clock
 from slimtasks.workload.container_config import exposed_ports, used_ports
 from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.health import START, Moment, health_moment, health_step
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import reach
-from slimtasks.workload.readiness import READY_TIMEOUT, wait_ready
+from slimtasks.workload.readiness import READY_TIMEOUT, wait_health, wait_opening, wait_ready
 from slimtasks.workload.report import StepResult, WorkloadResult, step_title, workload_error
 from slimtasks.workload.services import started_services
 from slimtasks.workload.target import Target, ending
@@ -31,9 +33,9 @@ from slimtasks.workload.trial import Trial, Workload
 from slimtasks.workload.unstarted import in_words
 from slimtasks.workload.volumes import fresh_volumes
 
-START = 0  # as a step's number
 SETTLE = 3.0  # seconds for which a container without a workload is watched once it is ready
 DYING = 0.3  # seconds in which a container may follow a step that failed
+_UNHEALTHY = "correct the HEALTHCHECK, or give another: `final: {healthcheck: [command]}`, or `drop` for none"
 GRACE = 10.0  # seconds from the stop signal to SIGKILL, where the spec has no stop_grace_period
 
 
@@ -58,11 +60,14 @@ def run_workload(
             return WorkloadResult(results)
         with _started(trial, clock) as running:
             began = time.monotonic()
+            health = _health_moment(running)
             with engine.clock.on(WORKLOAD):
-                _await(running, rest, clock)
+                _await(running, rest, clock, health)
             startup = time.monotonic() - began
             results += _attempt_all(running, rest, clock, on_step)
             with engine.clock.on(WORKLOAD):
+                if health == "last":
+                    _check_health(running, clock)
                 stopped = _stop(running)
     return replace(stopped, steps=results, startup_seconds=round(startup, 3))
 
@@ -119,7 +124,7 @@ def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
 def _started(trial: Trial, clock: Clock) -> Iterator[Trial]:
     """The trial with its container running, and the way to it; removed at the end."""
     engine, work = trial.engine, trial.workload
-    image_config = _image_config(engine, work.image_id)
+    image_config = with_healthcheck(_image_config(engine, work.image_id), work.image.final.healthcheck)
     ports = used_ports(work.steps) | exposed_ports(work.image.run, image_config)
     config = replace(
         trial.config(),
@@ -141,20 +146,43 @@ def _started(trial: Trial, clock: Clock) -> Iterator[Trial]:
         yield replace(trial, ports=ports, target=target)
 
 
-def _await(trial: Trial, steps: tuple[Step, ...], clock: Clock) -> None:
+def _await(trial: Trial, steps: tuple[Step, ...], clock: Clock, health: Moment) -> None:
     """Waits until the container can serve, unless the first step says itself what to wait for."""
     target = trial.target
     if target is None or (steps and steps[0].kind == "wait"):
         return
     try:
+        if health == "first":
+            wait_opening(target, trial.ports)  # so that what the server does to start is not taken for the check's
+            trial.launcher.step(health_step(trial.workload.image, trial.workload.steps))
         wait_ready(target, trial.ports, min(READY_TIMEOUT, clock.left()))
+        trial.launcher.step(START)
         if steps:
             target.must_run()
         else:
             with suppress(EngineError):  # EngineTimeout: it runs on
                 target.container.wait(timeout=SETTLE)
     except StepFailed as failure:
+        failure.hint = failure.hint or (_UNHEALTHY if health else "")
         raise _not_started(trial, failure, target.log(), clock) from failure
+
+
+def _health_moment(trial: Trial) -> Moment:
+    assert trial.target is not None
+    return health_moment(trial.workload.image, trial.workload.steps, trial.target.image_config)
+
+
+def _check_health(trial: Trial, clock: Clock) -> None:
+    """Runs the HEALTHCHECK after all steps, as the first of them waited for something else."""
+    assert trial.target is not None
+    trial.launcher.step(health_step(trial.workload.image, trial.workload.steps))
+    try:
+        wait_health(trial.target, min(READY_TIMEOUT, clock.left()))
+    except StepFailed as failure:
+        failure.hint = failure.hint or _UNHEALTHY
+        others = trial.ended_services()
+        log = trial.target.log()
+        raise workload_error(_called(trial, "healthcheck"), _place(trial), failure, log, clock.note(), others) from None
 
 
 def _stop(trial: Trial) -> WorkloadResult:

@@ -1,0 +1,38 @@
+"""When a workload runs the HEALTHCHECK of the image under test, and for what that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import dropwhile
+from typing import Any, Literal
+
+from slimtasks.spec.model import Image
+from slimtasks.spec.steps import Step, Wait
+from slimtasks.workload.readiness import health_command
+
+START = 0  # as a step's number
+Moment = Literal["", "first", "last"]
+"""'first': the steps begin once it says healthy; 'last': it has to say so after them; '': it is not run by itself."""
+
+
+def health_moment(image: Image, steps: tuple[Step, ...], config: Mapping[str, Any]) -> Moment:
+    """When the HEALTHCHECK of an image with that `Config` is run, in one scenario with these steps.
+
+    Not where only `oneshot` steps run, nor where a step waits for it; a named scenario that begins with a `wait` may be
+    one that never gets healthy.
+    """
+    rest = tuple(dropwhile(lambda step: step.kind == "oneshot", steps))
+    if not health_command(config) or (steps and not rest):
+        return ""
+    if not rest or rest[0].kind != "wait":
+        return "first"
+    waited_for = any(isinstance(step.action, Wait) and step.action.healthcheck for step in rest)
+    return "" if image.scenario or waited_for else "last"
+
+
+def health_step(image: Image, steps: tuple[Step, ...]) -> int:
+    """The number that it has as a step: behind all others, so that what it alone uses can be told.
+
+    With `lookups: startup` the start would end with it, so there it is part of the start.
+    """
+    return START if image.trace.lookups == "startup" else len(steps) + 1
