@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,7 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
         before = _stamps(dependencies)
-        job = Job(image, session.by_name, session.workspace, session.engine, session.environ, PROGRESS)
-        summary = import_module(f"slimtasks.stages.{stage}").run(job)
+        summary = import_module(f"slimtasks.stages.{stage}").run(_job(image, session))
         changed = sorted(path for path, stamp in _stamps(dependencies).items() if stamp != before[path])
         if changed:  # doit takes it for what was read, so the mark has to stay
             PROGRESS.line(f"{changed[0]} changed while {stage}:{image.name} ran: it will run again the next time")
@@ -46,6 +46,11 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
     except OSError as error:
         return TaskFailed(str(of_system(error)))
     return {"summary": summary, "seconds": cost["seconds"]}
+
+
+def _job(image: Image, session: Session) -> Job:
+    fetched = session.fetched.get(image.name)
+    return Job(image, session.by_name, session.workspace, session.engine, session.environ, PROGRESS, fetched)
 
 
 def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:
@@ -88,16 +93,47 @@ def run_relayer(session: Session, yes: bool) -> Any:
 
 def run_reproducible(image: Image, session: Session) -> Any:
     """Makes the image once more; fails where it comes out otherwise."""
-    from doit.exceptions import TaskFailed
-
     from slimtasks.reproducing import verify_reproducible
+
+    return _with_engine(session, lambda: verify_reproducible(_job(image, session)))
+
+
+def run_update(image: Image, session: Session) -> Any:
+    """Fetches what the image is made of; notes the packages that it and those made of it have before that."""
+    from slimtasks.inputs import made_of_it
+    from slimtasks.updating import update, versions
+
+    for one in (image, *made_of_it(image, session)):
+        if one.name not in session.before:
+            session.before[one.name] = versions(session.workspace, one)
+
+    def fetched() -> str:
+        source, summary = update(_job(image, session))
+        if source:
+            session.fetched[image.name] = source
+        return summary
+
+    return _with_engine(session, fetched)
+
+
+def tell_changes(image: Image, session: Session) -> Any:
+    """Says which packages of the image are others than before the update."""
+    from slimtasks.updating import changes, versions
+
+    began = time.monotonic()
+    summary = changes(session.before.get(image.name), versions(session.workspace, image))
+    return {"summary": summary, "seconds": time.monotonic() - began}
+
+
+def _with_engine(session: Session, work: Callable[[], str]) -> Any:
+    """What doit gets of work that is no stage: its one-line summary and the seconds it took."""
+    from doit.exceptions import TaskFailed
 
     if session.engine_gone:
         return Unmet("the engine is gone")
     began = time.monotonic()
     try:
-        job = Job(image, session.by_name, session.workspace, session.engine, session.environ, PROGRESS)
-        summary = verify_reproducible(job)
+        summary = work()
     except SlimError as error:
         return TaskFailed(str(session.cause_of(error)))
     except OSError as error:

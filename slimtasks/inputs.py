@@ -40,6 +40,24 @@ def source_images(image: Image) -> Names:
     return _named(image, {image.source.image})
 
 
+def made_of(image: Image) -> tuple[str, ...]:
+    """The declared images whose files are in the image, or in what it is cut out of; sorted."""
+    return tuple(sorted(source_images(image) | final_base_images(image)))
+
+
+def made_of_it(image: Image, session: Session) -> list[Image]:
+    """The images that are made of that one, over others too."""
+    found = [image]
+    for one in found:
+        found += [other for other in session.repo.images if one.name in made_of(other) and other not in found]
+    return found[1:]
+
+
+def is_fetched(image: Image) -> bool:
+    """Whether there is anything to fetch for the image itself."""
+    return bool(image.source.bootstrap or image.source.dockerfile)
+
+
 def source_settings(image: Image, sent: Context) -> list[Any]:
     """What makes the fat image another one although no file's content changed."""
     names = [[name for name, _ in part] for part in (sent.files, sent.folders)]
@@ -182,6 +200,11 @@ class Unaltered:
 def finished(files: ImageFiles, stage: str) -> Check:
     """Whether the stage's last run went well to its end."""
     return Check("its last run went well to its end", lambda: not files.unfinished(stage).exists())
+
+
+def nothing_fetched(session: Session, image: Image) -> Check:
+    """Whether `doit update` has fetched nothing for the image that it is not made of."""
+    return Check("nothing newer was fetched", lambda: image.name not in session.fetched)
 
 
 def image_there(session: Session, result: Path) -> Check:

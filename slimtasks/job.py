@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The image that a spec's `from:` means, in the engine."""
+
+    id: str
+    packages_lock: str = ""  # what its bootstrap has installed, as images/<n>/packages.lock has it
+
+
+@dataclass(frozen=True)
 class Job:
     """One stage of one image: its spec, its files, the engine, and where to tell what goes on."""
 
@@ -25,6 +33,7 @@ class Job:
     engine: Engine
     environ: Mapping[str, str]
     say: Callable[[str], None]
+    fetched: Source | None = None  # what `doit update` has fetched, which the image is made of then
 
     @property
     def files(self) -> ImageFiles:

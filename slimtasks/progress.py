@@ -128,8 +128,8 @@ class Reporter:
         for message in self._errors:
             PROGRESS.line(f"cannot go on: {message}")
         if self._failed:
-            PROGRESS.line(f"\nfailed: {', '.join(self._failed)}")
-        names = [name for name in self._skipped if ":" in name]
+            PROGRESS.line(f"\nfailed: {', '.join(name.removeprefix('_') for name in self._failed)}")
+        names = [name.removeprefix("_") for name in self._skipped if ":" in name]
         if names:
             PROGRESS.line(f"not run, since they need what failed: {', '.join(names)}")
 

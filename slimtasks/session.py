@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from slimtasks.errors import EngineError, SlimError
+from slimtasks.job import Source
 from slimtasks.spec import cached
 from slimtasks.workspace import Workspace
 
@@ -29,6 +30,8 @@ class Session:
         self.repo: Repo = cached(root.absolute(), environ, self.workspace.spec_cache)
         self._say = say
         self._lock: IO[bytes] | None = None
+        self.fetched: dict[str, Source] = {}  # what `doit update` has fetched, by the image that is made anew of it
+        self.before: dict[str, Mapping[str, str] | None] = {}  # versions of packages by name, of images before that
         self.engine_gone = False  # or was never there: nothing that needs one is tried any more
 
     @cached_property

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from slimtasks import inputs
-from slimtasks.actions import clean_stage, run_push, run_relayer, run_reproducible, run_stage, write_report
+from slimtasks.actions import (
+    clean_stage,
+    run_push,
+    run_relayer,
+    run_reproducible,
+    run_stage,
+    run_update,
+    tell_changes,
+    write_report,
+)
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import result_file
 from slimtasks.session import Session
@@ -48,6 +57,7 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
         yield _reproducible_task(image, session)
     if image.kind != "build":
         yield _push_task(image, session)
+    yield from _update_tasks(image, session)
     yield {
         "basename": image.name,
         "actions": None,
@@ -95,7 +105,7 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
             [image.squash, image.metadata, image.final, image.tags, session.environ.get("SOURCE_DATE_EPOCH")],
             inputs.source_settings(image, sent),
         ],
-        checks=[inputs.image_there(session, files.base), *inputs.foreign(image, session, image.source.image)],
+        checks=[inputs.image_there(session, files.base), *_of_source(image, session)],
     )
     yield _verify_task(image, session)
 
@@ -182,8 +192,13 @@ def _fat_task(image: Image, session: Session) -> Task:
         uses=inputs.source_images(image),
         targets=[*files.of_fat],
         settings=[inputs.source_settings(image, sent)],
-        checks=[inputs.image_there(session, files.fat), *inputs.foreign(image, session, image.source.image)],
+        checks=[inputs.image_there(session, files.fat), *_of_source(image, session)],
     )
+
+
+def _of_source(image: Image, session: Session) -> list[Callable[..., bool]]:
+    """The checks that what the image is made of is what it was made of."""
+    return [inputs.nothing_fetched(session, image), *inputs.foreign(image, session, image.source.image)]
 
 
 def _trace_task(image: Image, session: Session) -> Task:
@@ -243,6 +258,25 @@ def _push_task(image: Image, session: Session) -> Task:
         "task_dep": [image.name],
         "uptodate": [False],
         "actions": [(run_push, [image, session])],
+    }
+
+
+def _update_tasks(image: Image, session: Session) -> Iterator[Task]:
+    """What `doit update` runs, and no other command; see there for the order."""
+    made_of = inputs.made_of(image)
+    yield {
+        "basename": "_update",
+        "name": image.name,
+        "task_dep": [f"_update:{name}" for name in made_of],
+        "uptodate": [False],
+        "actions": [(run_update, [image, session])] if inputs.is_fetched(image) else None,
+        "meta": {"made_of": made_of, "built": result_file(session.workspace, image).exists()},
+    }
+    yield {
+        "basename": "_changes",
+        "name": image.name,
+        "uptodate": [False],
+        "actions": [(tell_changes, [image, session])],
     }
 
 

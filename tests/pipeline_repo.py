@@ -59,7 +59,8 @@ httpd -f -p 80 -h /www -c /etc/httpd.conf &
 wait
 """
 _FREE = ("sbom", "context", "image")  # stages
-_DONE = re.compile(rf"^(\S+) +({'|'.join((*STAGES, 'lock'))}) +(?:[0-9.]+ s|(FAILED))", re.MULTILINE)
+_TASKS = (*STAGES, "lock", "update", "changes")
+_DONE = re.compile(rf"^(\S+) +({'|'.join(_TASKS)}) +(?:[0-9.]+ s|(FAILED))", re.MULTILINE)
 
 
 @pytest.fixture(scope="session")

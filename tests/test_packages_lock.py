@@ -16,8 +16,8 @@ from slimtasks.sources.package_lock import (
     Installed,
     PackagesLock,
     fitting,
+    packages_lock_text,
     read_packages_lock,
-    write_packages_lock,
 )
 from slimtasks.spec import Bootstrap
 
@@ -55,7 +55,7 @@ def test_what_a_lock_pins(repository: Repository, engine: Engine) -> None:
     with pytest.raises(BuildError) as lacking:
         made(repository, engine, locked)
     assert lacking.value.what.endswith(f"the mirror lacks 1 package of {SHOWN}\n  tiny 1.0, instead it has 2.0")
-    assert lacking.value.hint.startswith("`rm images/small/packages.lock; doit small` installs what is newest")
+    assert lacking.value.hint.startswith("`doit update small` fetches what is newest, and writes the lock anew")
     with pytest.raises(BuildError, match=rf"than {SHOWN} names\n  tiny 2.0: not in the lock"):
         made(repository, engine, locked[:1])
     assert made(repository, engine)[1].version == "2.0"
@@ -64,7 +64,7 @@ def test_what_a_lock_pins(repository: Repository, engine: Engine) -> None:
 def test_a_lock_as_text(tmp_path: Path) -> None:
     path = tmp_path / "packages.lock"
     assert read_packages_lock(path, SHOWN) is None
-    write_packages_lock(path, "small", LOCK)
+    path.write_text(packages_lock_text("small", LOCK))
     lines = path.read_text().splitlines()
     assert lines[2:] == ["bootstrap bookworm amd64 fetched 2023-11-14T22:13:20Z", f"apt 2.6.1 amd64 {DIGEST}"]
     assert read_packages_lock(path, SHOWN) == LOCK

@@ -6,6 +6,7 @@ import shlex
 import tarfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from slimtasks.engine.build import Build
@@ -14,12 +15,13 @@ from slimtasks.engine.failure import Gone, Refused
 from slimtasks.engine.stopwatch import PROGRAMS
 from slimtasks.errors import BuildError, EngineError, SlimError
 from slimtasks.fingerprint import digest_of_file
-from slimtasks.job import Job
+from slimtasks.job import Job, Source
 from slimtasks.oci.archive import write_image
 from slimtasks.oci.config import KIND_LABEL, image_config
+from slimtasks.records import whole_file
 from slimtasks.sources.bootstrap import bootstrap
 from slimtasks.sources.held import making_tag
-from slimtasks.sources.package_lock import PackagesLock, fitting, read_packages_lock, write_packages_lock
+from slimtasks.sources.package_lock import PackagesLock, fitting, packages_lock_text, read_packages_lock
 from slimtasks.sources.steady import steady
 from slimtasks.spec import Bootstrap
 from slimtasks.spec.context import build_context, dockerfile_name
@@ -31,45 +33,55 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def obtain(job: Job) -> str:
-    """The id of the source image: bootstrapped, built, declared in this repo, in the engine, or pulled."""
+    """The id of the source image; build/<n>/packages.lock says what a bootstrap has installed."""
+    source = job.fetched or fetch(job)
+    if source.packages_lock:
+        with whole_file(job.files.packages_lock) as file:
+            file.write(source.packages_lock.encode())
+    return source.id
+
+
+def fetch(job: Job, *, fresh: bool = False) -> Source:
+    """The source image: bootstrapped, built, declared in this repo, in the engine, or pulled.
+
+    `fresh`: bootstrapped whatever is locked, built without cache.
+    """
     try:
-        return _obtained(job)
+        if job.image.source.bootstrap:
+            return _bootstrapped(job, job.image.source.bootstrap, fresh=fresh)
+        return Source(_obtained(job, fresh=fresh))
     except BaseException:
         with suppress(EngineError):  # which is gone, perhaps
             job.engine.untag(making_tag(job))
         raise
 
 
-def _obtained(job: Job) -> str:
+def _obtained(job: Job, *, fresh: bool) -> str:
     source = job.image.source
-    if source.bootstrap:
-        return _bootstrapped(job, source.bootstrap)
-    if source.stdout:
-        return _from_stdout(job, _built(job) if source.dockerfile else _existing(job))
-    return _built(job) if source.dockerfile else _existing(job)
+    found = _built(job, fresh=fresh) if source.dockerfile else _existing(job)
+    return _from_stdout(job, found) if source.stdout else found
 
 
-def _bootstrapped(job: Job, wanted: Bootstrap) -> str:
-    """The id of an image with the bootstrapped tree as its only layer; build/<n>/packages.lock says what is in it."""
+def _bootstrapped(job: Job, wanted: Bootstrap, *, fresh: bool) -> Source:
+    """An image with the bootstrapped tree as its only layer."""
     began, architecture = int(time.time()), job.engine.info.architecture
     shown = f"images/{job.image.name}/{packages_lock(job.image).name}"
-    lock = read_packages_lock(packages_lock(job.image), shown)
+    lock = None if fresh else read_packages_lock(packages_lock(job.image), shown)
     locked = fitting(lock, shown, wanted.suite, architecture) if lock else ()
     folder = job.workspace.scratch_folder()
     tree, archive = folder / f"{job.image.name}-tree.tar", folder / f"{job.image.name}-tree-image.tar"
     try:
         with job.engine.clock.on(PROGRAMS):
             installed = bootstrap(wanted, tree, job.engine, job.environ, job.say, shown, locked)
-        if installed:
-            tells = PackagesLock(wanted.suite, architecture, lock.fetched if lock else began, installed)
-            write_packages_lock(job.files.packages_lock, job.image.name, tells)
+        tells = PackagesLock(wanted.suite, architecture, lock.fetched if lock else began, installed)
         diff_id = digest_of_file(tree)
         tree = tree.replace(folder / f"{diff_id}.tar")
         bare = {"architecture": architecture, "os": "linux", "config": {"Env": [_PATH], "Cmd": ["sh"]}}
         made = [(f"sha256:{diff_id}", f"mmdebstrap {wanted.suite}")]
         config = image_config(bare, made, kind="build", created=0)
         write_image(archive, config, [tree], [making_tag(job)])
-        return job.engine.load(archive)
+        loaded = job.engine.load(archive)
+        return Source(loaded, packages_lock_text(job.image.name, tells) if installed else "")
     finally:
         tree.unlink(missing_ok=True)
         archive.unlink(missing_ok=True)
@@ -109,7 +121,7 @@ def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:
         ) from error
 
 
-def _built(job: Job) -> str:
+def _built(job: Job, *, fresh: bool) -> str:
     """Builds the Dockerfile; if somebody else moved a base's tag meanwhile, builds again."""
     bases = [(written, job.built(name)) for written, name in job.image.references]
     tags = {tag for _, name in job.image.references for tag in job.images[name].tags}
@@ -118,7 +130,7 @@ def _built(job: Job) -> str:
             job.engine.untag(making_tag(job))  # of a try before
             for written, identity in bases:
                 job.engine.tag(identity, written)
-            built = job.engine.build(_build(job), job.say)
+            built = job.engine.build(replace(_build(job), no_cache=fresh), job.say)
             if all((job.engine.inspect_image(written) or {}).get("Id") == identity for written, identity in bases):
                 return built
     names = ", ".join(written for written, _ in bases)

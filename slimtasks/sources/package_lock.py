@@ -14,7 +14,6 @@ from pathlib import Path
 
 from slimtasks.errors import SlimError
 from slimtasks.oci.config import timestamp
-from slimtasks.records import whole_file
 from slimtasks.sizes import count
 
 _MOST = 10  # packages told of in an error
@@ -23,8 +22,8 @@ _LINE = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9.+-]*) (?P<version>[^\s,']+) (?P<architecture>[a-z0-9-]+) (?P<sha256>[0-9a-f]{64})"
 )
 _COMMENT = """\
-# What the bootstrap of {name} installs. As images/{name}/packages.lock it is what it will install from then on;
-# without that file, a bootstrap installs what is newest.
+# What the bootstrap of {name} installs. As images/{name}/packages.lock it is what it will install from then on, until
+# `doit update {name}` writes it anew; without that file, a bootstrap installs what is newest.
 """
 
 
@@ -51,9 +50,13 @@ class PackagesLock:
 def read_packages_lock(path: Path, shown: str) -> PackagesLock | None:
     """None where there is none; SlimError for one that is none, naming it as `shown`."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        return parse_packages_lock(path.read_text(encoding="utf-8", errors="replace"), shown)
     except FileNotFoundError:
         return None
+
+
+def parse_packages_lock(text: str, shown: str) -> PackagesLock:
+    """SlimError for a text that is none, naming it as `shown`."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line and not line.startswith("#")]
     number, first = lines[0] if lines else (1, "")
     head = _HEAD.fullmatch(first)
@@ -69,12 +72,11 @@ def read_packages_lock(path: Path, shown: str) -> PackagesLock | None:
     return PackagesLock(head["suite"], head["architecture"], int(date.timestamp()), packages)
 
 
-def write_packages_lock(path: Path, name: str, lock: PackagesLock) -> None:
-    """Writes the lock of the image `name`."""
+def packages_lock_text(name: str, lock: PackagesLock) -> str:
+    """The lock of the image `name`."""
     head = f"bootstrap {lock.suite} {lock.architecture} fetched {timestamp(lock.fetched)}"
     lines = (f"{one.name} {one.version} {one.architecture} {one.sha256}" for one in sorted(lock.packages))
-    with whole_file(path) as file:
-        file.write((_COMMENT.format(name=name) + "\n".join((head, *lines)) + "\n").encode())
+    return _COMMENT.format(name=name) + "\n".join((head, *lines)) + "\n"
 
 
 def fitting(lock: PackagesLock, shown: str, suite: str, architecture: str) -> tuple[Installed, ...]:
@@ -106,8 +108,7 @@ def check_installed(shown: str, locked: tuple[Installed, ...], found: tuple[Inst
 
 def renew(shown: str) -> str:
     """What to do about a lock that does not fit."""
-    name = shown.split("/")[-2]
-    return f"`rm {shown}; doit {name}` installs what is newest, of which build/{name}/packages.lock is the new lock"
+    return f"`doit update {shown.split('/')[-2]}` fetches what is newest, and writes the lock anew"
 
 
 def _differences(locked: tuple[Installed, ...], found: tuple[Installed, ...]) -> Iterator[str]:
