@@ -41,10 +41,11 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
             unfinished.unlink()
         cost = meter.read()
         costs.note(files, stage, cost)
-    except SlimError as error:
-        return TaskFailed(str(session.cause_of(error)))
-    except OSError as error:
-        return TaskFailed(str(of_system(error)))
+    except (SlimError, OSError) as error:
+        if stage != "verify":  # which writes its own; an older one says nothing of what there is no image of
+            files.junit.unlink(missing_ok=True)
+        cause = of_system(error) if isinstance(error, OSError) else session.cause_of(error)
+        return TaskFailed(str(cause))
     return {"summary": summary, "seconds": cost["seconds"]}
 
 

@@ -17,6 +17,7 @@ from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec import Step
 from slimtasks.trace.file import read_trace
 from slimtasks.trace.launcher import TracedLauncher
+from slimtasks.trace.named import named
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.trace.union import steps_of
 from slimtasks.workload.runner import run_workload
@@ -40,7 +41,7 @@ def _cause(job: Job, identity: str, error: WorkloadError) -> tuple[str, str]:
     """What to say, and the hint."""
     job.say("failed: once more, traced, to see what it asks for in vain")
     misses, _ = _traced(job, identity, job.image.steps, misses=True)
-    lost = _lost(job, misses, in_vain=True)
+    lost = _lost(job, misses | {ImagePath(use.path) for use in named(job.image.steps)}, in_vain=True)
     if lost:
         return _listed("asked for in vain, though the fat image has it", lost, job)
     # Who lists a directory and finds a name lacking does not ask for it: Python's imports, the globs of a shell.
@@ -105,7 +106,7 @@ def _traced(
         except WorkloadError as error:
             failed = error
         try:
-            uses = launcher.finish().uses
+            uses = (*launcher.finish().uses, *named(steps))
         except IncompleteTrace as error:
             raise SlimError(f"the trace is not complete: {error.what}") from error
     return {ImagePath(use.path) for use in uses if (use.how == "miss") == misses}, failed

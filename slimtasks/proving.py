@@ -33,7 +33,8 @@ def teller(job: Job) -> Callable[[StepResult], None]:
     """Says which step went well."""
 
     def tell(step: StepResult) -> None:
-        job.say(f"{step.name} {step.title}: {step.seconds:.2f} s")
+        if not step.failed:
+            job.say(f"{step.name} {step.title}: {step.seconds:.2f} s")
 
     return tell
 

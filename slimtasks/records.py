@@ -29,6 +29,8 @@ FileType = Literal["file", "dir", "link", "fifo", "char", "block"]
 
 LOOKS = frozenset({"stat", "access", "readlink"})
 WRITES = frozenset({"write", "create", "rename", "remove", "bind"})
+NAMED = "structure-test"
+"""The source of what no program asked for: tests of the spec name it."""
 HOWS = LOOKS | WRITES | {"exec", "read", "list", "map", "miss"}
 """The ways of using a path, as `Access.how` has them."""
 

@@ -300,7 +300,7 @@ def _verify_task(image: Image, session: Session) -> Task:
         session,
         depends=[result, *inputs.workload_inputs(image, checks=True), *([files.fat] if slim else [])],
         uses=inputs.step_images(image, checks=True) | (inputs.tracer_images(session) if slim else frozenset()),
-        targets=[files.verify],
+        targets=[files.verify, files.junit],
         settings=[
             [image.trace.timeout, image.tags],
             inputs.workload_settings(image, checks=True),
@@ -339,7 +339,7 @@ def _task(
     }
 
 
-_SINCE = {"base": "0.1.0-2", "fat": "0.1.0-3", "trace": "0.1.0", "verify": "0.1.0-3"}
+_SINCE = {"base": "0.1.0-2", "fat": "0.1.0-3", "trace": "0.1.0", "verify": "0.1.0-4"}
 """The version of slimtasks since which a stage that takes long makes the same out of the same.
 
 Whoever changes what it writes puts the version in the making here ('0.2.0', a second time '0.2.0-2'); anything else

@@ -15,7 +15,7 @@ from slimtasks.records import Fat
 from slimtasks.spec import Image
 from slimtasks.spec.host_files import add_files, host_files, mounted_files
 from slimtasks.spec.run import Run, Volume
-from slimtasks.spec.steps import Oneshot, Step
+from slimtasks.spec.steps import Oneshot, Step, StructureTest
 from slimtasks.trace.tracer_image import sources_digest
 from slimtasks.workload.health import health_moment
 
@@ -109,6 +109,11 @@ def _placeless(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
 
 
 def _step(step: Step) -> Step:
+    if isinstance(step.action, StructureTest):
+        options = step.action.tests.container_run_options
+        options = replace(options, bind_mounts=_placeless(options.bind_mounts), env_file=None)
+        tests = replace(step.action.tests, container_run_options=options)
+        return replace(step, action=replace(step.action, tests=tests))
     if not isinstance(step.action, Oneshot):
         return step
     return replace(step, action=replace(step.action, volumes=_placeless(step.action.volumes)))

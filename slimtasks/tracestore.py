@@ -15,10 +15,12 @@ from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec.steps import within
 from slimtasks.trace.file import HEALTH, Trace, header_of, read_trace, write_trace
 from slimtasks.trace.launcher import TracedLauncher
+from slimtasks.trace.named import named
 from slimtasks.trace.recording import Backend, Recording
 from slimtasks.trace.sidecar import Sidecar
 from slimtasks.trace.summary import accesses, programs
 from slimtasks.trace.union import of_scenarios
+from slimtasks.trace.use_set import UseSet
 from slimtasks.tracekey import named_inputs, trace_inputs, trace_key
 from slimtasks.workload.health import health_moment, health_step
 from slimtasks.workload.report import step_title
@@ -59,7 +61,7 @@ def _traced(job: Job, fat: Fat, header: dict[str, object]) -> Trace:
     steps = ["start", *(f"{step.number} {step.kind} {step_title(step)}" for step in job.image.workload)]
     steps += [HEALTH] * _has_health_step(job, fat)
     header |= header_of(recording, backend, fat, job.engine.info.kernel, steps)
-    uses = recording.uses
+    uses = UseSet((*recording.uses, *named(job.image.workload)))
     return Trace(header, accesses(uses, tree), programs(uses, recording.facts, tree))
 
 

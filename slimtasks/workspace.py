@@ -89,6 +89,11 @@ class ImageFiles:
         return self.folder / "verify.json"
 
     @property
+    def junit(self) -> Path:
+        """What verify found, for CI systems."""
+        return self.folder / "junit.xml"
+
+    @property
     def costs(self) -> Path:
         """Seconds of each stage's last run; in nobody's input."""
         return self.folder / "costs.json"

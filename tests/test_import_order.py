@@ -16,7 +16,7 @@ ROWS = (
     "spec elf rootfs engine",
     "oci job",
     "packages ldso workload session costs fatfiles additions limits",
-    "selection registry squash trace proving inventories layers",
+    "selection registry squash trace proving inventories junit layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere recorder",
     "explaining relayering answers sbom",

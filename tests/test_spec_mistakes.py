@@ -122,7 +122,8 @@ MISTAKES = {
     "final: {healthcheck: [x, 1]}": "2:22: final.healthcheck: found a list; allowed: keep, drop, or a program",
     "final: {builder: buildx}": "2:18: final.builder: found 'buildx'; allowed: archive, docker",
     "workload: [pytest: tests/]": "2:12: workload[1].pytest: not supported yet; allowed: http,",
-    "workload: [structure-test: x]": "2:12: workload[1].structure-test: not supported yet; allowed: http,",
+    "workload: [structure-test: x]": "2:28: workload[1].structure-test: images/app/x is no file",
+    "workload: [structure-test: [x]]": "2:28: workload[1].structure-test: found a list; allowed: a container-struct",
     # kinds
     "squash: {}": "2:1: squash: not for kind slim; allowed for: base",
     "kind: build\nfinal: {}": "3:1: final: not for kind build; allowed for: slim, base",

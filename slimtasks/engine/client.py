@@ -100,6 +100,12 @@ class Engine:
         """Removes an image by its id, False where it is gone, in use or has several names."""
         return sweeping.remove_image(self.connection, ref)
 
+    def commit(self, container: Container, ref: str) -> None:
+        """Makes an image of what a container has become, and gives it the tag; where it runs, it runs on."""
+        repo, _, tag = ref.rpartition(":")
+        params = {"container": container.id, "repo": repo, "tag": tag, "pause": "0"}
+        self.connection.json("POST", "/commit", params=params, body={}, doing=f"making an image of {container}")
+
     def pull(self, ref: str, platform: str = "", progress: Callable[[str], None] = _ignore) -> str:
         """Pulls an image; its id."""
         return images.pull(self.connection, ref, platform, progress)

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 
-from slimtasks.records import LOOKS, WRITES, Access, ImagePath, Reason
+from slimtasks.records import LOOKS, NAMED, WRITES, Access, ImagePath, Reason
 from slimtasks.rootfs import is_engines, parent
 from slimtasks.selection.kept import Kept
 
 LATE = "proc"  # the source that tells what was open when a recording began
-RESOLVED_ONLY = frozenset({"fanotify", "inotify", LATE})  # sources that give no path as it was asked
+RESOLVED_ONLY = frozenset({"fanotify", "inotify", LATE, NAMED})  # sources that do not tell how the run asked
 WORDS = {
     "exec": "executed",
     "read": "opened",

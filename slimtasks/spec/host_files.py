@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slimtasks.spec.model import Image
 from slimtasks.spec.sources import LOCK_NAME, PACKAGES_LOCK_NAME
-from slimtasks.spec.steps import Client, Host, Oneshot, Step
+from slimtasks.spec.steps import Client, Host, Oneshot, Step, StructureTest
 
 
 def trace_lock(image: Image) -> Path:
@@ -37,13 +37,16 @@ def workload_files(image: Image, *, checks: bool) -> tuple[Path, ...]:
 
 
 def host_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:
-    """(file, word) of what host steps run or read: every word that names a file below the image's folder."""
+    """(file, word) of what host steps run or read: every word that names a file below the image's folder.
+
+    And the env files of structure tests.
+    """
     return tuple(found for step in steps for found in _host_files(step, image.folder))
 
 
 def mounted_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:
     """(file or symlink, path in the container) of what the folders and files of the repo bring that are mounted."""
-    more = (step.action.volumes for step in steps if isinstance(step.action, Oneshot))
+    more = (step.action.volumes for step in steps if isinstance(step.action, (Oneshot, StructureTest)))
     of_services = (service.volumes for service in image.services)
     return tuple(
         found
@@ -91,6 +94,9 @@ def _inside(source: Path, target: str) -> Iterator[tuple[Path, str]]:
 
 
 def _host_files(step: Step, folder: Path) -> Iterator[tuple[Path, str]]:
+    env_file = step.action.tests.container_run_options.env_file if isinstance(step.action, StructureTest) else None
+    if env_file is not None:
+        yield env_file, env_file.name
     if isinstance(step.action, Host):
         for word in step.action.command:
             path = folder / word

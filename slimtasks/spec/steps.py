@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from slimtasks.spec.fields import ExitStatus, NeededCommand, Parsed, PortNumber, Seconds, between, matching, spelled
 from slimtasks.spec.run import Volume
+from slimtasks.spec.structure_tests import StructureTests
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,26 @@ class Wait:
     __pydantic_config__ = spelled()
 
 
-Action = Http | Tcp | Exec | Client | Oneshot | Host | Wait
+@dataclass(frozen=True)
+class StructureTest:
+    """The tests of a container-structure-test file, each command of which has a container of its own."""
+
+    file: Path  # absolute
+    tests: StructureTests
+    timeout: float = 600.0  # seconds, of all of them
+    __pydantic_config__ = spelled()
+
+    @property
+    def volumes(self) -> tuple[Volume, ...]:
+        return self.tests.container_run_options.bind_mounts
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts anything of the image."""
+        return bool(self.tests.command_tests)
+
+
+Action = Http | Tcp | Exec | Client | Oneshot | Host | Wait | StructureTest
 
 ACTIONS: dict[str, type[Action]] = {
     "http": Http,
@@ -137,6 +158,7 @@ ACTIONS: dict[str, type[Action]] = {
     "oneshot": Oneshot,
     "host": Host,
     "wait": Wait,
+    "structure-test": StructureTest,
 }
 
 
@@ -150,6 +172,11 @@ class Step:
     action: Action
     check: bool = False  # of `checks`, which only the slim image has to pass
     scenario: str = ""  # that it stands in, by its name
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has containers of its own, so that none has to run before it."""
+        return isinstance(self.action, (Oneshot, StructureTest))
 
     @property
     def name(self) -> str:

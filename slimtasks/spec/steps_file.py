@@ -8,7 +8,8 @@ from slimtasks.spec.disk import Disk
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import exactly_one
 from slimtasks.spec.shorthand import Longhand
-from slimtasks.spec.steps import ACTIONS, Step
+from slimtasks.spec.steps import ACTIONS, Action, Step
+from slimtasks.spec.structure_file import read_structure_test
 from slimtasks.spec.suggest import meant
 from slimtasks.spec.support import STEPS_NOT_YET
 from slimtasks.spec.tree import Loc, Mapping, Node, Sequence, find, found
@@ -47,7 +48,11 @@ def _step(reading: Reading, node: Node, loc: Loc) -> Step | None:
         return None
     if isinstance(options, Mapping):
         options = _prepared(reading, kind, options, (*loc, kind))
-    action = validated(options, ACTIONS[kind], (*loc, kind), reading.mistakes)
+    action: Action | None
+    if kind == "structure-test":
+        action = read_structure_test(reading, options, (*loc, kind))
+    else:
+        action = validated(options, ACTIONS[kind], (*loc, kind), reading.mistakes)
     return Step(int(loc[-1]) + 1, str(place), kind, action) if action is not None else None
 
 

@@ -6,26 +6,34 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from slimtasks import fatfiles
-from slimtasks.errors import Damaged, WorkloadError
+from slimtasks.errors import Damaged, SlimError, WorkloadError
 from slimtasks.explaining import explained
 from slimtasks.job import Job
+from slimtasks.junit import Suite, document, suite
 from slimtasks.proving import teller, workload_on
-from slimtasks.records import intact, read_json, write_json
+from slimtasks.records import intact, read_json, whole_file, write_json
 from slimtasks.sizes import count
 from slimtasks.sources.held import move_tag
 from slimtasks.sources.steady import steady
 from slimtasks.sources.tracer import tracer_id
 from slimtasks.spec.steps import called, within
 from slimtasks.workload.plain import PlainLauncher
-from slimtasks.workload.report import WorkloadResult
+from slimtasks.workload.report import StepResult, WorkloadResult
 from slimtasks.workload.runner import run_workload
 
 
 def run(job: Job) -> str:
-    """Writes verify.json and moves the tags."""
+    """Writes verify.json and junit.xml, this one also where it fails, and moves the tags."""
+    job.files.junit.unlink(missing_ok=True)
     identity = job.built(job.image.name)
-    scenarios = [replace(job, image=image) for image in job.image.by_scenario]
-    results = {one.image.scenario: _verify(one, identity) for one in scenarios}
+    suites: list[Suite] = []
+    try:
+        results = {
+            image.scenario: _told(replace(job, image=image), identity, suites) for image in job.image.by_scenario
+        }
+    finally:
+        with whole_file(job.files.junit) as file:
+            file.write(document(suites))
     before = _verified(job)
     with steady(job, job.image.tags):
         for tag in job.image.tags:
@@ -40,6 +48,18 @@ def run(job: Job) -> str:
     started = [name for name, result in results.items() if result.start]
     only = f"; NO WORKLOAD OF {', '.join(started)}: ONLY THE START WAS VERIFIED" if started else ""
     return f"{count(len(steps), 'step')}{several} passed in {sum(step.seconds for step in steps):.1f} s{only}; {tagged}"
+
+
+def _told(job: Job, identity: str, suites: list[Suite]) -> WorkloadResult:
+    """As `_verify`; what came of it is added to the suites."""
+    done: list[StepResult] = []
+    try:
+        result = _verify(job, identity, done)
+    except SlimError as error:
+        suites.append(suite(job.image, done, 0.0, str(error)))
+        raise
+    suites.append(suite(job.image, done, result.startup_seconds))
+    return result
 
 
 def _tried(results: Iterable[WorkloadResult], *, slim: bool) -> str:
@@ -60,24 +80,33 @@ def _verified(job: Job) -> str:
         return ""
 
 
-def _verify(job: Job, identity: str) -> WorkloadResult:
-    """How the scenario went that the job's image is started by; WorkloadError, with its cause, where it did not."""
+def _verify(job: Job, identity: str, done: list[StepResult]) -> WorkloadResult:
+    """How the scenario went that the job's image is started by; WorkloadError, with its cause, where it did not.
+
+    `done` gets the steps as they end.
+    """
     slim = job.image.kind == "slim"
     if not slim and not job.image.steps:
         return WorkloadResult(())
     try:
-        return _run(job, identity, slim=slim)
+        return _run(job, identity, done, slim=slim)
     except WorkloadError as error:
         if not slim or fatfiles.fat(job.files).whole:
             raise
         raise explained(job, identity, error) from error
 
 
-def _run(job: Job, identity: str, *, slim: bool) -> WorkloadResult:
+def _run(job: Job, identity: str, done: list[StepResult], *, slim: bool) -> WorkloadResult:
     fat_id = fatfiles.fat(job.files).id if slim else identity
     tracer = tracer_id(job) if slim else ""
     workload = workload_on(job, identity, job.image.steps, fat_id=fat_id, tracer=tracer, customised=slim)
-    result = run_workload(job.engine, PlainLauncher(job.engine), workload, teller(job))
+    tell = teller(job)
+
+    def on_step(step: StepResult) -> None:
+        done.append(step)
+        tell(step)
+
+    result = run_workload(job.engine, PlainLauncher(job.engine), workload, on_step)
     grace = job.image.run.stop_grace_period
     if result.killed and grace is None:
         what = (

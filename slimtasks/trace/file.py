@@ -15,6 +15,7 @@ from slimtasks.errors import Damaged
 from slimtasks.records import Access, Fat, Program, from_json, intact, write_lines
 from slimtasks.spec.steps import within
 from slimtasks.trace.recording import Backend, Recording
+from slimtasks.workload.report import STARTS_NOTHING
 
 VERSION = 2
 HEALTH = "healthcheck"  # the step that is the HEALTHCHECK
@@ -56,6 +57,11 @@ def notes(header: dict[str, Any]) -> tuple[str, ...]:
     return (*starts, *missing, *header.get("unseen", ()))
 
 
+def _asks_nothing(match: re.Match[str] | None, step: str) -> bool:
+    """Whether the step of a header lets the image do nothing."""
+    return match is not None and (match["kind"] == "wait" or step.endswith(STARTS_NOTHING))
+
+
 def idle(header: dict[str, Any]) -> tuple[str, ...]:
     """The scenarios, by name, that had no workload, or one that did nothing but wait; '' is the one without a name.
 
@@ -68,8 +74,7 @@ def idle(header: dict[str, Any]) -> tuple[str, ...]:
         start = match is None and step.endswith("start")
         if start:
             name = step.removesuffix("start").removesuffix(": ")
-        waits = match is not None and match["kind"] == "wait"
-        busy[name] = busy.get(name, False) or not (start or waits or _is_health(step))
+        busy[name] = busy.get(name, False) or not (start or _is_health(step) or _asks_nothing(match, step))
     files = tuple(f"{also['file']}: " for also in header.get("also", ()))
     others = {name for name in busy if f"{name}: ".startswith(files)}
     return () if any(busy[name] for name in others) else tuple(n for n in busy if not busy[n] and n not in others)

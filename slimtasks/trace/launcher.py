@@ -89,15 +89,12 @@ class TracedLauncher:
     def _read_only(self, config: ContainerConfig, tars: tuple[bytes, ...]) -> Iterator[Container]:
         """The engine copies nothing into a read-only root, so the files come with an image made for this container."""
         name = f"read-only-{secrets.token_hex(4)}"  # of its own: two may run at once
-        repository, _, tag = self._engine.temporary_tag("trace", name).rpartition(":")
-        ref = f"{repository}:{tag}"
+        ref = self._engine.temporary_tag("trace", name)
         try:
             with self._engine.container(ContainerConfig(image=config.image, entrypoint=("/",), command=())) as carrier:
                 for tar in tars:
                     carrier.put(tar)
-                params = {"container": carrier.id, "repo": repository, "tag": tag, "pause": "0"}
-                doing = "making a read-only root with the gate"
-                self._engine.connection.json("POST", "/commit", params=params, body={}, doing=doing)
+                self._engine.commit(carrier, ref)
             with self._engine.container(replace(config, image=ref)) as container:
                 yield container
         finally:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One test of a step that has several."""
+
+    name: str
+    where: str
+    seconds: float
+    failure: str = ""
+
 
 class StepFailed(Exception):
     """One step failed: `what` in a line, and where there are any, what was sent, expected and what came."""
 
-    def __init__(self, what: str, *, sent: str = "", expected: str = "", came: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        sent: str = "",
+        expected: str = "",
+        came: str = "",
+        hint: str = "",
+        parts: tuple[PartResult, ...] = (),
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.sent = sent
         self.expected = expected
         self.came = came
         self.hint = hint
+        self.parts = parts  # of the step, those that went well too
 
     def text(self) -> str:
         """`what`, and the rest below it, indented."""

@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slimtasks.errors import WorkloadError
-from slimtasks.spec.steps import Http, Step, Tcp, Wait
-from slimtasks.workload.failure import StepFailed
+from slimtasks.spec.steps import Http, Step, StructureTest, Tcp, Wait
+from slimtasks.workload.failure import PartResult, StepFailed
+
+STARTS_NOTHING = ", which starts nothing"  # of a step's title: it tells nothing of what the image has to do
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """One step that went well."""
+    """How one step went."""
 
     name: str  # 'step 2 (http)'
     where: str
     seconds: float
     title: str  # 'GET http :80/'
+    parts: tuple[PartResult, ...] = ()  # the tests of a `structure-test`
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ def step_title(step: Step) -> str:
         return f"port {action.port}"
     if isinstance(action, Wait):
         return f"port {action.port}" if action.port else f"log {action.log}" if action.log else "healthcheck"
+    if isinstance(action, StructureTest):
+        return action.file.name if action.starts else f"{action.file.name}{STARTS_NOTHING}"
     return shlex.join(action.command)
 
 

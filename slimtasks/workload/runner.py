@@ -18,10 +18,10 @@ from slimtasks.engine.stopwatch import WORKLOAD
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.oci.config import with_healthcheck
 from slimtasks.spec.run import Volume
-from slimtasks.spec.steps import Oneshot, Step, called
+from slimtasks.spec.steps import Oneshot, Step, StructureTest, called
 from slimtasks.workload.clock import Clock
 from slimtasks.workload.container_config import exposed_ports, used_ports
-from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.failure import PartResult, StepFailed
 from slimtasks.workload.health import START, Moment, health_moment, health_step
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import reach
@@ -46,17 +46,18 @@ def ignore(_: StepResult) -> None:
 def run_workload(
     engine: Engine, launcher: Launcher, workload: Workload, on_step: Callable[[StepResult], None] = ignore
 ) -> WorkloadResult:
-    """Runs all steps; `on_step` hears of each that went well. WorkloadError at the first that does not.
+    """Runs all steps; `on_step` hears of each. WorkloadError at the first that does not.
 
-    `oneshot` steps before all others run before the container that the others need is started. Without any step the
-    container is only started, where the image has a command. Whatever happens, no container, network or volume is left.
+    Steps with containers of their own, before all others, run before the container that the others need is started.
+    Where no step starts anything, the container is only started, where the image has a command. Whatever happens, no
+    container, network or volume is left.
     """
     clock = Clock(workload.image.trace.timeout)
-    first = tuple(takewhile(_is_oneshot, workload.steps))
+    first = tuple(takewhile(lambda step: step.alone, workload.steps))
     rest = workload.steps[len(first) :]
     with _surrounded(Trial(engine, launcher, workload), clock) as trial:
         results = _attempt_all(trial, first, clock, on_step)
-        if not rest and (first or not _has_command(trial)):
+        if not rest and (any(map(_starts, first)) or not _has_command(trial)):
             return WorkloadResult(results)
         with _started(trial, clock) as running:
             began = time.monotonic()
@@ -87,25 +88,32 @@ def _attempt_all(
 ) -> tuple[StepResult, ...]:
     results = []
     for step in steps:
-        results.append(_attempt(trial, step, clock))
-        on_step(results[-1])
+        results.append(_attempt(trial, step, clock, on_step))
     return tuple(results)
 
 
-def _attempt(trial: Trial, step: Step, clock: Clock) -> StepResult:
+def _attempt(trial: Trial, step: Step, clock: Clock, on_step: Callable[[StepResult], None]) -> StepResult:
     began = time.monotonic()
     try:
         if not clock.left():
             raise StepFailed("no time was left for it")
         trial.launcher.step(step.number)
         with trial.engine.clock.on(WORKLOAD):
-            trial.attempt(step, min(step.action.timeout, clock.left()))
+            parts = trial.attempt(step, min(step.action.timeout, clock.left()))
     except StepFailed as failure:
+        on_step(_result(step, began, failure.parts, failed=True))
         failed = _with_ending(failure, trial.target)
         log = trial.target.log() if trial.target else ""
         others = trial.ended_services()
         raise workload_error(step.name, step.where, failed, log, clock.note(), others) from failure
-    return StepResult(step.name, step.where, round(time.monotonic() - began, 3), step_title(step))
+    result = _result(step, began, parts)
+    on_step(result)
+    return result
+
+
+def _result(step: Step, began: float, parts: tuple[PartResult, ...], *, failed: bool = False) -> StepResult:
+    seconds = round(time.monotonic() - began, 3)
+    return StepResult(step.name, step.where, seconds, step_title(step), parts, failed)
 
 
 def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
@@ -240,7 +248,7 @@ def _has_command(trial: Trial) -> bool:
 
 def _volumes(workload: Workload) -> tuple[Volume, ...]:
     steps = (step.action for step in workload.steps)
-    more = (volume for action in steps if isinstance(action, Oneshot) for volume in action.volumes)
+    more = (volume for action in steps if isinstance(action, (Oneshot, StructureTest)) for volume in action.volumes)
     of_services = (volume for service in workload.image.services for volume in service.volumes)
     return (*workload.image.run.volumes, *more, *of_services)
 
@@ -251,5 +259,6 @@ def _network(engine: Engine, workload: Workload) -> AbstractContextManager[str]:
     return engine.network() if others else nullcontext("")
 
 
-def _is_oneshot(step: Step) -> bool:
-    return step.kind == "oneshot"
+def _starts(step: Step) -> bool:
+    """Whether the step, one with containers of its own, starts anything of the image."""
+    return not isinstance(step.action, StructureTest) or step.action.starts

@@ -9,13 +9,15 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.spec.model import Image
 from slimtasks.spec.run import Volume
-from slimtasks.spec.steps import Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
+from slimtasks.spec.steps import Action, Client, Exec, Host, Http, Oneshot, Step, StructureTest, Tcp, Wait
 from slimtasks.workload.commands import run_client, run_exec, run_host, run_oneshot
 from slimtasks.workload.container_config import container_config
+from slimtasks.workload.failure import PartResult
 from slimtasks.workload.http import check_http
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.others import other_image
 from slimtasks.workload.readiness import wait_for, wait_ports
+from slimtasks.workload.structure import Subject, run_structure_test
 from slimtasks.workload.target import Running, Target
 from slimtasks.workload.tcp import check_tcp
 from slimtasks.workload.volumes import NO_VOLUMES, Volumes
@@ -48,9 +50,18 @@ class Trial:
     target: Target | None = None
     services: tuple[Running, ...] = ()
 
-    def attempt(self, step: Step, timeout: float) -> None:
-        """Runs the step for at most `timeout` seconds; StepFailed where it does not go as it says."""
-        action = step.action
+    def attempt(self, step: Step, timeout: float) -> tuple[PartResult, ...]:
+        """Runs the step for at most `timeout` seconds, and its parts; StepFailed where it does not go as it says."""
+        if isinstance(step.action, StructureTest):
+            volumes = step.action.volumes
+            subject = Subject(
+                self.engine, self.launcher, self.config((), volumes), self.files(volumes), self.workload.environ
+            )
+            return run_structure_test(step.action, subject, timeout)
+        self._attempt(step.action, timeout)
+        return ()
+
+    def _attempt(self, action: Action, timeout: float) -> None:
         if isinstance(action, Oneshot):
             config = self.config(action.command, action.volumes)
             config = replace(config, log_driver="none", stdin_open=False)  # nobody types: its input is at its end
