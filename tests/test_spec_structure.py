@@ -69,7 +69,7 @@ containerRunOptions: {user: 1000, allocateTty: true, capabilities: [NET_BIND_SER
     ("text", "line"),
     [
         ("commandTests: []", "1:1: schemaVersion: is missing; needed: schemaVersion"),
-        ("schemaVersion: 1.0.0", "1:16: schemaVersion: found '1.0.0'; allowed: 2.0.0"),
+        ("schemaVersion: 1.0.0", "1:16: schemaVersion: found '1.0.0'; did you mean 2.0.0? allowed: 2.0.0"),
         (f"{VERSION}commandTest: []", "2:1: commandTest: unknown key; did you mean commandTests? allowed: "),
         (f"{VERSION}commandTests: [{{name: x}}]", "2:16: commandTests[1].command: is missing; needed: name, command"),
         (
