@@ -98,8 +98,8 @@ def test_a_file_of_the_checks_is_only_checked(tested: Repo) -> None:
         "check 1 (structure-test) failed: 7 of 10 tests failed",
         f"{FILE}:22:5: File Existence Test: notes: /notes/one does not exist",
         f"{FILE}:27:5: File Content Test: by a link: /notes/link leads to no file",
-        '/notes/one: kept by keep: ["/notes/one"]',
-        '/bin/cat: kept by keep: ["/bin/cat"]',
+        '/notes/one: would be kept by keep: ["/notes/one"]',
+        '/bin/cat: would be kept by keep: ["/bin/cat"]',
     ]
     result = tested.run()
     fails(tested, result, "verify:web", *found)
