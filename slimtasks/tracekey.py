@@ -32,7 +32,7 @@ _RUNNING = (
     "Shell",
 )
 _OF_SPEC = frozenset({"add", "run", "workload", "volumes", "trace", "services", "healthcheck"})  # that the spec tells
-_OF_SCENARIO = frozenset({"run", "workload", "volumes", "clients"})  # members that each scenario has for itself
+_OF_SCENARIO = frozenset({"run", "workload", "volumes", "clients", "healthy"})  # that each scenario has for itself
 
 
 def trace_key(inputs: Mapping[str, str]) -> str:

@@ -14,6 +14,8 @@ STEPS = {
     "worker: 2 exec sh -c 'x: 2 y'": "in step 2 of worker (exec sh -c 'x: 2 y')",
     "traces/of prod.jsonl: start": "at the start of traces/of prod.jsonl",
     "traces/prod.jsonl: worker: 1 wait port 80": "in step 1 of traces/prod.jsonl: worker (wait port 80)",
+    "healthcheck": "in the HEALTHCHECK",
+    "worker: healthcheck": "in the HEALTHCHECK of worker",
     "something else": "in something else",
 }
 

@@ -245,6 +245,16 @@ def test_the_backends(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> No
     assert [name for name, digest in checkout.inputs().items() if digest != before[name]] == ["backends"]
 
 
+def test_when_the_healthcheck_is_run(checkout: Checkout) -> None:
+    before = checkout.inputs()
+    checkout.spec("workload:\n  - http: {port: 80}", "workload:\n  - wait: {port: 80}")
+    after = checkout.inputs()
+    assert [name for name in after if after[name] != before[name]] == ["healthy", "workload"]
+    assert "scenarios.worker.healthy" in named_inputs("worker", checkout.inputs("worker"))
+    checkout.set_config("Healthcheck", None)
+    assert "healthy" not in checkout.inputs()
+
+
 SAME: dict[str, Change] = {
     "nothing": lambda c: None,
     "the id of the fat image": lambda c: c.set_fat(id="sha256:another", config_digest="sha256:another"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from slimtasks.records import LOOKS, Access, ImagePath
 from slimtasks.rootfs import Tree
 from slimtasks.selection.used import WORDS
-from slimtasks.trace.file import Trace
+from slimtasks.trace.file import HEALTH, Trace
 
 _NAMED = 3  # steps or programs in one sentence
 _MISSED = "asked for in vain"
@@ -85,7 +85,8 @@ def _step(step: str) -> str:
     """'at the start', 'in step 2 of worker (exec x)': in front of a step stands its scenario, or its file."""
     told = _STEP.fullmatch(step)
     if not told:
-        return f"in {step}"
+        of, _, what = step.rpartition(": ")
+        return f"in the HEALTHCHECK{f' of {of}' if of else ''}" if what == HEALTH else f"in {step}"
     of = f" of {told['of']}" if told["of"] else ""
     return f"in step {told['number']}{of} ({told['words']})" if told["number"] else f"at the start{of}"
 
