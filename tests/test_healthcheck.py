@@ -38,6 +38,7 @@ def test_a_new_one_where_there_was_none() -> None:
 
 
 HTTP, WAIT, ONCE = "http: {port: 80}", "wait: {port: 80}", "oneshot: {command: [x]}"
+FILE = "structure-test: s.yaml"
 HEALTHY = "wait: {healthcheck: true}"
 MOMENTS = {
     (): "first",
@@ -46,6 +47,8 @@ MOMENTS = {
     (ONCE,): "",
     (WAIT,): "last",
     (ONCE, WAIT, HTTP): "last",
+    (FILE, WAIT, HTTP): "last",
+    (FILE, HTTP): "first",
     (HEALTHY, HTTP): "",
     (WAIT, HTTP, HEALTHY): "",
 }
@@ -57,6 +60,7 @@ def test_when_it_is_run(tmp_path: Path, steps: tuple[str, ...]) -> None:
     spec = f"from: {{image: b}}\nworkload:{listed}\nscenarios:\n  named:\n    workload:{listed}\n"
     (tmp_path / "images/a").mkdir(parents=True)
     (tmp_path / "images/a/image.yaml").write_text(spec)
+    (tmp_path / "images/a/s.yaml").write_text("schemaVersion: 2.0.0\nfileExistenceTests: [{name: a, path: /a}]\n")
     ways = {one.scenario: one for one in load(tmp_path, {}).images[0].by_scenario}
     named = ways["named"]
     unnamed = ways.get("", named)

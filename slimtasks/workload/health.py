@@ -18,10 +18,10 @@ Moment = Literal["", "first", "last"]
 def health_moment(image: Image, steps: tuple[Step, ...], config: Mapping[str, Any]) -> Moment:
     """When the HEALTHCHECK of an image with that `Config` is run, in one scenario with these steps.
 
-    Not where only `oneshot` steps run, nor where a step waits for it; a named scenario that begins with a `wait` may be
-    one that never gets healthy.
+    Not where all steps have containers of their own, nor where a step waits for it; a named scenario that begins with a
+    `wait` may be one that never gets healthy.
     """
-    rest = tuple(dropwhile(lambda step: step.kind == "oneshot", steps))
+    rest = tuple(dropwhile(lambda step: step.alone, steps))
     if not health_command(config) or (steps and not rest):
         return ""
     if not rest or rest[0].kind != "wait":
