@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from slimtasks.errors import SlimError
-from slimtasks.records import to_json, write_json
-from slimtasks.registry.image import travelling
+from slimtasks.records import from_json, intact, read_json, to_json, write_json
+from slimtasks.registry.image import Travelling, travelling
 from slimtasks.registry.layout import export
-from slimtasks.registry.push import push
-from slimtasks.registry.reference import parse
+from slimtasks.registry.provenance import provenance
+from slimtasks.registry.push import Pushed, push
+from slimtasks.registry.reference import Reference, parse
+from slimtasks.registry.referrers import Document, artifact
 from slimtasks.sizes import size_text
 from slimtasks.spec.model import Image
 from slimtasks.workspace import Workspace
 
 _LAYOUT = "oci:"
+_CYCLONEDX = "application/vnd.cyclonedx+json"
+_SPDX = "application/spdx+json"
 
 
 def send(workspace: Workspace, image: Image, to: str, environ: Mapping[str, str], say: Callable[[str], None]) -> str:
@@ -27,11 +31,37 @@ def send(workspace: Workspace, image: Image, to: str, environ: Mapping[str, str]
         return _exported(workspace, image, Path(to.removeprefix(_LAYOUT)))
     places = [parse(name) for name in ([to] if to else image.tags)]
     ready = travelling(workspace, image)
-    done = [push(ready, place, environ, say) for place in places]
+    about = [artifact(ready.manifest, document) for document in _documents(workspace, image, ready)]
+    done: list[Pushed] = []
+    for place in places:
+        elsewhere = _elsewhere(workspace, place, done)
+        done.append(push(ready, about, place, elsewhere, environ, say))
     write_json(workspace.image(image.name).pushed, {"pushed": [to_json(one) for one in done]})
-    there = sum(len(one.blobs_there) for one in done)
-    sent = f"{size_text(sum(one.sent for one in done))} sent, {there} of {there + sum(len(o.blobs_sent) for o in done)}"
+    had = sum(len(one.blobs_there) + len(one.blobs_mounted) for one in done)
+    sent = f"{size_text(sum(one.sent for one in done))} sent, {had} of {sum(len(one.blobs) for one in done)}"
     return f"{ready.manifest.digest} at {', '.join(one.to for one in done)}: {sent} blobs were there"
+
+
+def _documents(workspace: Workspace, image: Image, ready: Travelling) -> Iterator[Document]:
+    """The bills of a slim image, and what any image was made of."""
+    files = workspace.image(image.name)
+    for path, kind in ((files.bill, _CYCLONEDX), (files.vex, _CYCLONEDX), (files.spdx, _SPDX)):
+        if image.kind == "slim" and path.exists():
+            yield Document(path.name, kind, path.read_bytes())
+    yield provenance(workspace, image, ready.manifest)
+
+
+def _elsewhere(workspace: Workspace, place: Reference, done: Iterable[Pushed]) -> dict[str, str]:
+    """Blobs that other repositories of the registry have, as far as is known from what was pushed there."""
+    found: dict[str, str] = {}
+    for path in sorted(workspace.build.glob("*/pushed.json")):
+        with intact(path):
+            done = (*(from_json(Pushed, one) for one in read_json(path)["pushed"]), *done)
+    for one in done:
+        other = parse(one.to)
+        if other.host == place.host and other.repository != place.repository:
+            found.update(dict.fromkeys(one.blobs, other.repository))
+    return found
 
 
 def _exported(workspace: Workspace, image: Image, path: Path) -> str:

@@ -103,6 +103,8 @@ def built(
     digests = write_image(files.archive, raw, [workspace.layer(diff_id) for diff_id in ids], tags)
     described = tuple(SlimLayer(diff_id, "application", 0, 0, 1) for diff_id in ids)
     write_json(files.image, SlimImage(digests[0], *digests, 0, len(ids), described, tuple(tags), "linux/amd64"))
+    for path in files.of_sbom:
+        write_json(path, {"file": path.name, "image": digests[0]})
     return Image(From(image="fat"), name=name, tags=tuple(tags))
 
 

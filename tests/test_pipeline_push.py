@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -20,6 +21,15 @@ def test_what_is_not_up_to_date_is_made_pushed_and_pulled_back(repo: Repo, regis
     assert f"{told['digest']} at {name}: " in pushed.output
     manifest = get(f"http://{registry}/v2/{repo.tags}/web/manifests/1")
     assert manifest["config"]["digest"] == repo.result("web")["config_digest"]
+    beside = f"http://{registry}/v2/{repo.tags}/web"
+    (document,) = get(f"{beside}/manifests/{told['referrers'][-1]}")["layers"]
+    built = get(f"{beside}/blobs/{document['digest']}", "*/*")["predicate"]["buildDefinition"]
+    spec = hashlib.sha256(repo.path("images/web/image.yaml").read_bytes()).hexdigest()
+    tree = json.loads(repo.path("build/web/fat.json").read_text())["tree_digest"]
+    assert built["resolvedDependencies"] == [
+        {"name": "images/web/image.yaml", "digest": {"sha256": spec}},
+        {"name": "fat image", "digest": {"slimtasks-tree-sha256": tree.removeprefix("sha256:")}},
+    ]
     try:
         assert repo.engine.pull(name) == repo.result("web")["id"]
         pulled = repo.engine.inspect_image(name) or {}

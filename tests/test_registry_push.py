@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
+import urllib.request
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from debian_registry import built, get
@@ -15,10 +18,13 @@ from tars import f, tar
 from slimtasks.errors import Damaged, SlimError
 from slimtasks.pushing import send
 from slimtasks.records import read_json
+from slimtasks.registry.blob import INDEX
 from slimtasks.registry.compressed import COMPRESSOR, compressed
 from slimtasks.registry.reference import parse
 from slimtasks.spec.model import Image
 from slimtasks.workspace import Workspace
+
+TITLE = "org.opencontainers.image.title"
 
 pytest_plugins = ("debian_registry",)
 
@@ -32,7 +38,7 @@ def push(workspace: Workspace, image: Image, to: str = "") -> str:
     return send(workspace, image, to, {}, lambda line: None)
 
 
-def last(workspace: Workspace, name: str = "app") -> dict[str, object]:
+def last(workspace: Workspace, name: str = "app") -> dict[str, Any]:
     """What pushed.json says of a single place."""
     (one,) = read_json(workspace.image(name).pushed)["pushed"]
     return dict(one)
@@ -44,10 +50,13 @@ def test_what_is_missing_is_sent_and_the_second_time_nothing(workspace: Workspac
     push(workspace, image, f"{registry}/our/app:1")
     first = last(workspace)
     manifest = get(f"http://{registry}/v2/our/app/manifests/1")
-    sizes = [blob["size"] for blob in (manifest["config"], *manifest["layers"])]
+    stored = [manifest["config"], *manifest["layers"]]
     assert first["digest"] == digest(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode())
-    assert first["to"] == f"{registry}/our/app:1" and len(list(first["blobs_sent"])) == 3  # type: ignore[call-overload]
-    assert first["sent"] == sum(sizes) + len(json.dumps(manifest, separators=(",", ":")))
+    assert first["to"] == f"{registry}/our/app:1" and len(first["blobs_sent"]) == 3
+    index = get(f"http://{registry}/v2/our/app/manifests/{first['digest'].replace(':', '-')}", INDEX)
+    beside = [get(f"http://{registry}/v2/our/app/manifests/{one['digest']}") for one in index["manifests"]]
+    stored += [beside[0]["config"], *index["manifests"], *(layer for one in beside for layer in one["layers"])]
+    assert first["sent"] == sum(one["size"] for one in stored) + size(manifest) + size(index)
     assert manifest["config"]["digest"] == read_json(workspace.image("app").image)["config_digest"]
     said = push(workspace, image, f"{registry}/our/app:1")
     again = last(workspace)
@@ -56,10 +65,76 @@ def test_what_is_missing_is_sent_and_the_second_time_nothing(workspace: Workspac
 
     # another tag is a manifest, another image a layer and a config
     push(workspace, image, f"{registry}/our/app:2")
-    assert last(workspace)["sent"] == len(json.dumps(manifest, separators=(",", ":")))
+    assert last(workspace)["sent"] == size(manifest)
     more = built(workspace, "more", contents=("a", "c"))
     push(workspace, more, f"{registry}/our/app:3")
     assert last(workspace, "more")["blobs_there"] == [manifest["layers"][0]["digest"]]
+
+
+def size(document: object) -> int:
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+@pytest.mark.loopback
+def test_bills_and_provenance_refer_to_the_image(workspace: Workspace, registry: str) -> None:
+    """By the index under a tag, as this registry does not list referrers; what others have added there stays."""
+    image = built(workspace)
+    push(workspace, image, f"{registry}/our/app:1")
+    subject = get(f"http://{registry}/v2/our/app/manifests/1")
+    told = last(workspace)["digest"]
+    tag = f"http://{registry}/v2/our/app/manifests/{told.replace(':', '-')}"
+    listed = get(tag, INDEX)["manifests"]
+    assert [one["digest"] for one in listed] == last(workspace)["referrers"]
+    assert [(one["annotations"][TITLE], one["artifactType"]) for one in listed] == [
+        ("sbom.cdx.json", "application/vnd.cyclonedx+json"),
+        ("vex.cdx.json", "application/vnd.cyclonedx+json"),
+        ("sbom.spdx.json", "application/spdx+json"),
+        ("provenance.intoto.json", "application/vnd.in-toto+json"),
+    ]
+    for one in listed:
+        refers = get(f"http://{registry}/v2/our/app/manifests/{one['digest']}")
+        assert refers["subject"] == {"mediaType": subject["mediaType"], "digest": told, "size": size(subject)}
+        content = get(f"http://{registry}/v2/our/app/blobs/{refers['layers'][0]['digest']}", "*/*")
+        if one["annotations"][TITLE] == "provenance.intoto.json":
+            assert content["subject"] == [{"name": "app", "digest": {"sha256": told[7:]}}]
+            assert content["predicateType"] == "https://slsa.dev/provenance/v1"
+        else:
+            assert content == read_json(workspace.image("app").folder / one["annotations"][TITLE])
+
+    theirs = {**listed[0], "artifactType": "application/x-signature", "annotations": {TITLE: "signature"}}
+    changed = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{**theirs, "digest": told, "size": size(subject)}]}
+    put(tag, INDEX, changed)
+    push(workspace, image, f"{registry}/our/app:1")
+    titles = [one["annotations"][TITLE] for one in get(tag, INDEX)["manifests"]]
+    assert titles == ["signature", *(one["annotations"][TITLE] for one in listed)]
+
+
+@pytest.mark.loopback
+def test_blobs_of_another_repository_are_not_sent_again(tmp_path: Path, registry: str) -> None:
+    """The registry takes them over, as far as pushed.json tells which has them."""
+    workspace = Workspace(tmp_path / "checkout")
+    push(workspace, built(workspace), f"{registry}/our/app:1")
+    first = last(workspace)
+    more = built(workspace, "more", contents=("a", "c"))
+    push(workspace, more, f"{registry}/our/more:1")
+    (layer,) = last(workspace, "more")["blobs_mounted"]
+    assert layer in first["blobs_sent"]
+    assert get(f"http://{registry}/v2/our/more/manifests/1")["layers"][0]["digest"] == layer
+    push(workspace, more, f"{registry}/our/more:2")
+    assert len(last(workspace, "more")["blobs_there"]) == 3
+    shutil.rmtree(tmp_path / "checkout/build/more")
+
+    # where another repository is named that has it not, it is sent
+    pushed = workspace.image("app").pushed
+    pushed.write_text(pushed.read_text().replace("/our/app:1", "/nobodys/app:1"))
+    push(workspace, built(workspace, "more", contents=("a", "c")), f"{registry}/our/third:1")
+    assert len(last(workspace, "more")["blobs_sent"]) == 3
+
+
+def put(url: str, kind: str, document: object) -> None:
+    content = json.dumps(document).encode()
+    headers = {"Content-Type": kind}
+    urllib.request.urlopen(urllib.request.Request(url, content, headers, method="PUT")).close()
 
 
 def digest(data: bytes) -> str:

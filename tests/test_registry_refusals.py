@@ -224,6 +224,21 @@ def serving(answer: Answer) -> Iterator[str]:
         thread.join()
 
 
+def test_a_registry_that_lists_referrers_needs_no_index(push: Callable[..., str]) -> None:
+    written: list[str] = []
+
+    def registry(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], str]:
+        if method == "GET":
+            return 200, {}, "{}"
+        if method == "PUT" and "/manifests/" in url:
+            written.append(url.rpartition("/")[2][:7])
+        return {"HEAD": 404, "POST": 202, "PUT": 201}[method], {"Location": "/put"}, ""
+
+    with serving(registry) as host:
+        push(f"{host}/app:1")
+    assert written == ["sha256:"] * 4 + ["1"]
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "code", "said"),
     [
@@ -259,8 +274,8 @@ def test_no_secret_goes_where_an_upload_is_led_to(push: Callable[..., str], tmp_
             return 401, {"WWW-Authenticate": 'Basic realm="x"'}, ""
         if method == "POST":
             return 202, {"Location": f"http://{other}/put?state=1"}, ""
-        return (404, {}, "") if method == "HEAD" else (201, {}, "")
+        return (201 if method == "PUT" else 404), {}, ""
 
     with serving(store) as other, serving(registry) as host:
         push(f"{host}/app:1", DOCKER_CONFIG=docker_config(tmp_path / "mine", auths=login(host)))
-    assert seen == ["PUT None state=1&digest=sha256%3A"] * 3
+    assert len(seen) > 3 and set(seen) == {"PUT None state=1&digest=sha256%3A"}

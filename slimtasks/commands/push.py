@@ -22,7 +22,7 @@ class Push(RunNamed):
     """Runs the task behind the command, and those that it needs."""
 
     named = "a slim or base image"
-    doc_purpose = "send NAME to the registry that its tags name: only what that lacks"
+    doc_purpose = "send NAME to the registry that its tags name, with its bills of materials: only what that lacks"
     doc_usage = "NAME... [--to PLACE]"
     doc_description = (
         "Builds and verifies what is not up to date, then sends layers, config and manifest. Says the digest, "

@@ -71,7 +71,23 @@ class Registry:
         answer = self._ask("HEAD", f"/manifests/{reference}", f"looking for {reference}", (200, 404), headers=_ACCEPTED)
         return answer.headers.get("Docker-Content-Digest", "") if answer.status_code == 200 else ""
 
+    def manifest(self, tag: str) -> bytes:
+        """What a tag names; empty where there is none."""
+        answer = self._ask("GET", f"/manifests/{tag}", f"reading {tag[:19]}", (200, 404), headers=_ACCEPTED)
+        return answer.content if answer.status_code == 200 else b""
+
+    def lists_referrers(self, digest: str) -> bool:
+        """Whether it tells by itself what refers to a manifest, as registries do since OCI 1.1."""
+        doing = f"asking what refers to {digest[:19]}"
+        return self._ask("GET", f"/referrers/{digest}", doing, (200, 400, 404, 405, 501)).status_code == 200
+
     # What is sent
+
+    def mount(self, blob: Blob, repository: str) -> bool:
+        """Takes it over from another repository of the registry, where that is allowed."""
+        path = f"/blobs/uploads/?mount={quote(blob.digest, safe='')}&from={quote(repository, safe='')}"
+        doing = f"taking {blob.digest[:19]} from {repository}"
+        return self._ask("POST", path, doing, (201, 202, 401, 403, 404)).status_code == 201
 
     def send(self, blob: Blob) -> None:
         """Uploads it in one request; it is not held in memory."""
@@ -127,7 +143,9 @@ class Registry:
     def _token(self, words: Mapping[str, str], doing: str) -> str:
         """Fetched from whom the challenge names (distribution, 'Token Authentication')."""
         mine, realm = self._credentials, words.get("realm", "")
-        asked = {"service": words.get("service", ""), "scope": f"repository:{self.place.repository}:pull,push"}
+        mine_here = f"repository:{self.place.repository}:"
+        others = [scope for scope in words.get("scope", "").split() if not scope.startswith(mine_here)]
+        asked = {"service": words.get("service", ""), "scope": [f"{mine_here}pull,push", *others]}
         if urlsplit(realm).scheme != "https" and not self._origin.startswith("http:"):
             raise RegistryError(f"{self.place.host}: {doing}: it wants a secret sent to {realm}, without TLS")
         if mine.identity_token:
