@@ -54,7 +54,7 @@ def job(root: Path, engine: FakeEngine, image: str, name: str = "app") -> Job:
     spec = Image(source=From(image=image), name=name, tags=(f"my/{name}:latest",))
     return cast(Job, SimpleNamespace(
         image=spec, images={}, workspace=Workspace(root), engine=engine, say=lambda line: None,
-        files=Workspace(root).image(name),
+        files=Workspace(root).image(name), fetched=None,
     ))  # fmt: skip
 
 
