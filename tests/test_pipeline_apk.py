@@ -118,3 +118,22 @@ def test_an_image_of_apk(repo: Repo) -> None:
     why = repo.run("why", "web", "/usr/share/tools/one").output
     assert "tools 3-r0" in why and 'keep-packages: ["apk/too*"]' in why.replace("'", '"'), why
     assert repo.run("web").ran == ()
+
+
+def test_a_base_of_apk_and_an_image_over_it(repo: Repo) -> None:
+    busybox, musl, server, tools = (f"{stanza}\n\n" for stanza in INSTALLED.strip().split("\n\n"))
+    repo.write("images/ground/root/lib/apk/db/installed", busybox + musl + tools)
+    repo.write("images/ground/root/lib/ld-musl-x86_64.so.1", "not used by anything\n")
+    repo.write("images/ground/root/etc/apk/world", "busybox\ntools\n")
+    repo.write("images/ground/root/etc/os-release", OS_RELEASE)
+    repo.write("images/ground/root/usr/share/tools/one", "purged\n")
+    repo.append("images/ground/image.yaml", "squash: {purge: [tools]}\n")
+    repo.write("images/web/tree/lib/apk/db/installed", busybox + musl + server)
+    repo.append("images/web/Dockerfile", "COPY tree /\n")
+    repo.append("images/web/image.yaml", "final: {base: ground}\n")
+    made = repo.run("web")
+    assert made.status == 0, made.output
+    below = {("apk", "busybox", "1.36.1-r15"), ("apk", "musl", "1.2.4_git20230717-r4")}
+    assert found_in(repo.path("build/ground/image.tar")) == below
+    assert found_in(repo.path("build/web/image.tar")) == {*below, ("apk", "server-bin", "2.0-r1")}
+    assert "3 packages: 3 apk" in made.output
