@@ -17,7 +17,7 @@ from slimtasks.errors import Damaged
 from slimtasks.fingerprint import digest_of_code
 from slimtasks.oci.digest import tree_digest
 from slimtasks.oci.saved import Scan, scan
-from slimtasks.packages import distributions, dpkg, installed
+from slimtasks.packages import distributions, dpkg, installed, rpm
 from slimtasks.records import Entry, Fat, ImagePath, Package, has_all_lines, whole_file, write_json, write_lines
 from slimtasks.rootfs import Tree
 from slimtasks.workspace import ImageFiles, Workspace
@@ -84,7 +84,7 @@ def _write(files: ImageFiles, identity: str, found: Scan) -> None:
     header = {"paths": len(entries), "files": count, "newest": dpkg.newest(entries)}
     write_lines(files.inventory, header, entries)
     write_lines(files.packages, {"packages": len(packages)}, packages)
-    _write_captured(files.captured, found.files)
+    _write_captured(files.captured, {path: text for path, text in found.files.items() if not rpm.captured(path)})
     fat = Fat(
         id=identity,
         config_digest=found.config_digest,

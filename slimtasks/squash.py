@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slimtasks.errors import SpecError
-from slimtasks.packages import apk
+from slimtasks.packages import apk, rpm
 from slimtasks.packages.dependencies import is_named, staying, unmet
 from slimtasks.packages.dpkg import INFO, LICENCES, STATUS, STATUS_D, licences_named, stanzas
 from slimtasks.records import Entry, ImagePath, Package, bare_name
 from slimtasks.rootfs import Tree, join, normalise, parent, parents
+from slimtasks.sizes import count
 from slimtasks.spec import Rule
 
 DATABASE = ImagePath("/var/lib/dpkg")
-_DATABASES = {"deb/dpkg": (DATABASE,), "apk/apk-tools": apk.FOLDERS}  # by the package that wants it
+_DATABASES = {
+    "deb/dpkg": (DATABASE,),
+    "apk/apk-tools": apk.FOLDERS,
+    "rpm/rpm": rpm.FOLDERS,
+}  # by the package that wants it
 _DOC = ImagePath("/usr/share/doc")
 _ALTERNATIVES = "/etc/alternatives/"
 
@@ -33,6 +38,8 @@ SYSTEM = (
     "/lib/apk/db/*",
     "/usr/lib/apk/db/*",
     "/etc/apk/**",
+    "/usr/lib/sysimage/rpm/**",
+    "/var/lib/rpm/**",
 )
 """What stays beside the only packages, whoever owns it: no program runs well without it."""
 
@@ -85,7 +92,7 @@ def squash(
         frozenset(_with_parents(paths)),
         tuple(_contents(files, paths, packages, left)),
         tuple(sorted(left)),
-        tuple(unmet(packages, left)),
+        (*unmet(packages, left), *_uncut(tree, packages, paths, left)),
     )
 
 
@@ -217,6 +224,12 @@ def _database_gone(tree: Tree, packages: Sequence[Package], left: set[str], meta
         return gone
     about = _about([package for package in packages if package.name in left])
     return gone | {path for folder in (INFO, STATUS_D) for path in tree.children(folder) if not about(path)}
+
+
+def _uncut(tree: Tree, packages: Sequence[Package], paths: set[ImagePath], left: set[str]) -> Iterable[str]:
+    gone = [package for package in packages if package.name not in left and package.name.startswith("rpm/")]
+    if gone and any(entry.path in paths for entry in rpm.databases(tree)):
+        yield f"rpm's database stays whole: it still has what is gone, {count(len(gone), 'package')}"
 
 
 def _about(packages: Sequence[Package]) -> Callable[[ImagePath], bool]:

@@ -3,7 +3,7 @@
 from small_trees import accesses, entries, files, rule
 
 from slimtasks.packages import apk
-from slimtasks.packages.installed import captured, owners, packages, sources
+from slimtasks.packages.installed import captured, owners, packages
 from slimtasks.records import ImagePath, Package, Selected
 from slimtasks.rootfs import Tree
 from slimtasks.sbom.purl import of_package
@@ -100,7 +100,8 @@ def test_owners_in_a_merged_usr() -> None:
 
 
 def test_purl_is_of_the_distribution() -> None:
-    package, source = packages(CAPTURED)[1], sources(CAPTURED)["apk/musl-utils"]
+    package = packages(CAPTURED)[1]
+    source = (package.source, "")
     wolfi = {"ID": "wolfi", "VERSION_ID": "2023"}
     assert of_package(package, source, {}) == "pkg:apk/alpine/musl-utils@1.2.4-r2?arch=x86_64&upstream=musl"
     assert of_package(package, source, wolfi).startswith("pkg:apk/wolfi/musl-utils@1.2.4-r2?arch=x86_64&distro=wolfi-2")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from pipeline_repo import Repo
-from syft import found_in
+from syft import found_in, purls, scan
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
@@ -20,15 +20,24 @@ pytestmark = pytest.mark.engine
 DATABASE = "usr/lib/sysimage/rpm/rpmdb.sqlite"
 
 
-def test_rpms_database_stays_whole_and_that_is_said(repo: Repo) -> None:
+PURL = "pkg:rpm/fedora/server@2.0-3.fc39?arch=noarch&distro=fedora-39&epoch=1&upstream=server-2.0-3.fc39.src.rpm"
+
+
+def test_packages_are_told_and_the_database_stays_whole(repo: Repo) -> None:
     file = repo.write(f"images/web/tree/{DATABASE}", "")
     file.write_bytes(lzma.decompress((Path(__file__).parent / "rpmdb.sqlite.xz").read_bytes()))
+    repo.write("images/web/tree/etc/os-release", "ID=fedora\nVERSION_ID=39\n")
+    repo.write("images/web/tree/bin/late", "#!/bin/sh\n")
+    repo.write("images/web/tree/usr/share/extra/one", "gone\n")
     repo.append("images/web/Dockerfile", "COPY tree /\n")
     made = repo.run("web")
     assert made.status == 0, made.output
     assert f"rpm's database stays whole (/{DATABASE}, 217.1 kB)" in made.output
-    assert f"0 packages; the packages of rpm are NOT TOLD: /{DATABASE} is not read" in made.output
+    assert "1 package: 1 rpm; 1 in part" in made.output and "NOT TOLD" not in made.output
     bill = json.loads(repo.path("build/web/sbom.cdx.json").read_text())
-    assert bill["compositions"][0]["aggregate"] == "incomplete"
-    found = {(kind, name) for kind, name, _ in found_in(repo.path("build/web/image.tar"))}
-    assert found == {("rpm", "server"), ("rpm", "server-extra")}  # the latter is gone
+    assert [one["purl"] for one in bill["components"] if "purl" in one] == [PURL]
+    archive = repo.path("build/web/image.tar")
+    gone = ("rpm", "server-extra", "1:2.0-3.fc39")
+    assert found_in(archive) == {("rpm", "server", "1:2.0-3.fc39"), gone}
+    assert PURL in purls(one for one in scan(archive) if one["type"] == "rpm")
+    assert "server-extra 1:2.0-3.fc39 (whole)" in repo.run("removed", "web").output

@@ -58,7 +58,7 @@ class Scan:
 def scan(stream: Readable, *, wanted: Wanted, read_elf: ReadElf, scratch: Path, store: Path | None = None) -> Scan:
     """The image that `docker save` writes to `stream`; SlimError where it is damaged or hostile.
 
-    `files` has the content of each regular file that `wanted` by its path, up to 4 MiB; `read_elf` gets
+    `files` has the content of each regular file that `wanted` by its path, up to 4 MiB, of SQLite 128; `read_elf` gets
     a seekable file for each that begins as ELF, big ones through a nameless file in `scratch`. With a
     `store`, every layer is also put there, uncompressed, by its diff ID.
     """

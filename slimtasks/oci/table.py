@@ -19,6 +19,7 @@ from slimtasks.oci.tar import Member, content, members
 from slimtasks.records import Elf, ImagePath
 
 FILES_LIMIT = 4 << 20  # bytes of one file whose content is kept
+_DATABASE_LIMIT = 128 << 20  # of one of SQLite's
 _IN_MEMORY = 1 << 20  # ELF files up to this many bytes are not spooled to disk
 _LINKS_LIMIT = 255  # symlinks followed in one path; Linux follows 40
 _WHITEOUT = ".wh."
@@ -61,7 +62,8 @@ class FileReader:
     def node(self, stream: Forward, member: Member, path: ImagePath, inode: int) -> Node:
         start = bytes(stream.peek(min(member.size, 256))) if not member.holes else b""
         is_elf = start[:4] == b"\x7fELF"
-        kept = member.size <= FILES_LIMIT and self._wanted(path)
+        limit = _DATABASE_LIMIT if path.endswith((".sqlite", ".sqlite-wal")) else FILES_LIMIT
+        kept = member.size <= limit and self._wanted(path)
         copy = self._copy(member.size) if is_elf or kept else None
         sha256 = hashlib.sha256()
         for view in content(stream, member):

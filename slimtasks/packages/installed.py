@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from slimtasks.packages import apk, dpkg
+from slimtasks.packages import apk, dpkg, rpm
 from slimtasks.records import ImagePath, Package
 from slimtasks.rootfs import Tree, join, parent
 
@@ -21,17 +21,12 @@ _CAPTURED_TOP = ("/var/lib/dpkg/", "/etc/", "/lib/apk/", "/usr/lib/apk/", "/usr/
 
 def captured(path: str) -> bool:
     """Whether later stages need the file's content: package database, licence texts, what configures ld.so and NSS."""
-    return path.startswith(_CAPTURED_TOP) and _CAPTURED.fullmatch(path) is not None
+    return (path.startswith(_CAPTURED_TOP) and _CAPTURED.fullmatch(path) is not None) or rpm.captured(path)
 
 
 def packages(files: Mapping[ImagePath, bytes]) -> tuple[Package, ...]:
     """The installed packages, sorted by name; `files` are the image's captured ones."""
-    return (*apk.packages(files), *dpkg.packages(files))
-
-
-def sources(files: Mapping[ImagePath, bytes]) -> dict[str, tuple[str, str]]:
-    """Each package's source and its version, by name; the version is empty where it is the package's own."""
-    return {**{one.name: (one.source, "") for one in apk.packages(files)}, **dpkg.sources(files)}
+    return (*apk.packages(files), *dpkg.packages(files), *rpm.packages(files))
 
 
 def owners(installed: Iterable[Package], tree: Tree) -> dict[ImagePath, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from slimtasks.packages import installed, rpm
+from slimtasks.packages import dpkg, installed, rpm
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.distributions import Distributions
 from slimtasks.packages.identity import Identity, told
@@ -47,8 +47,9 @@ class Slimmed:
     @property
     def unread(self) -> tuple[ImagePath, ...]:
         """The package databases of the fat image and of the base that tell us nothing."""
-        both = (entry.path for tree in (self.tree, self.base_tree) for entry in rpm.databases(tree))
-        return tuple(sorted(set(both)))
+        both = ((self.tree, self.packages), (self.base_tree, installed.packages(self.base.files)))
+        mute = (tree for tree, packages in both if not any(one.name.startswith("rpm/") for one in packages))
+        return tuple(sorted({entry.path for tree in mute for entry in rpm.databases(tree)}))
 
     @cached_property
     def os_release(self) -> dict[str, str]:
@@ -71,7 +72,7 @@ def _packages(slimmed: Slimmed) -> Iterator[Component]:
     for entry in slimmed.tree:
         if entry.package and entry.type != "dir":
             members[entry.package].append(entry)
-    sources = installed.sources(slimmed.captured)
+    sources = dpkg.sources(slimmed.captured)
     for package in slimmed.packages:
         mine = [entry.path for entry in members[package.name]]
         if any(path in slimmed.used for path in mine):
@@ -80,7 +81,7 @@ def _packages(slimmed: Slimmed) -> Iterator[Component]:
 
 def _base_packages(slimmed: Slimmed) -> Iterator[Component]:
     """Those that the base's package database has: what it says that they bring, against what is there."""
-    sources = installed.sources(slimmed.base.files)
+    sources = dpkg.sources(slimmed.base.files)
     balance = Balance(slimmed.base_tree, slimmed.contents.paths)
     for package in installed.packages(slimmed.base.files):
         there = installed.places(package, slimmed.base_tree)
@@ -93,7 +94,7 @@ def _of_package(
     package: Package, sources: Mapping[str, tuple[str, str]], extent: Extent, slimmed: Slimmed
 ) -> Component:
     name = plain_name(package)
-    url = of_package(package, sources.get(package.name, (name, "")), slimmed.os_release)
+    url = of_package(package, sources.get(package.name, (package.source or name, "")), slimmed.os_release)
     return Component(type_of(package), name, package.version, url, **extent)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from slimtasks.records import Package
 
-_SYSTEMS = {"deb": "debian", "apk": "alpine"}  # whose packages they are where nothing tells
+_SYSTEMS = {"deb": "debian", "apk": "alpine", "rpm": "fedora"}  # whose packages they are where nothing tells
 
 
 def purl(kind: str, name: str, version: str = "", namespace: str = "", **qualifiers: str) -> str:
@@ -27,12 +27,14 @@ def of_package(package: Package, source: tuple[str, str], os_release: Mapping[st
     name = plain_name(package)
     kind = type_of(package)
     system = os_release.get("ID", _SYSTEMS[kind])
+    epoch, _, version = package.version.rpartition(":") if kind == "rpm" else ("", "", package.version)
     return purl(
         kind,
         name,
-        package.version,
+        version,
         system,
         arch=package.architecture,
+        epoch=epoch,
         distro="-".join(filter(None, (system, os_release.get("VERSION_ID", "")))) if os_release else "",
         upstream="@".join(filter(None, source)) if source != (name, "") else "",
     )

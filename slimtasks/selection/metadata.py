@@ -13,6 +13,7 @@ from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 from slimtasks.sizes import size_text
 
+_OF_RPM = "/usr/share/licenses/"
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
 
@@ -47,6 +48,9 @@ def _keep_licences(package: Package, image: FatImage, kept: Kept) -> None:
         text = image.inputs.captured.get(walk.final.path, b"")
         for licence in licences_named(text):
             kept.follow(join(LICENCES, licence), Reason("metadata", f"licence of {name}"))
+    for path in package.paths:
+        if path.startswith(_OF_RPM):
+            kept.follow(path, Reason("metadata", f"licence of {name}"))
 
 
 def _keep_rpm(image: FatImage, kept: Kept, notes: list[str]) -> None:
