@@ -107,6 +107,14 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
         ],
         checks=[inputs.image_there(session, files.base), *_of_source(image, session)],
     )
+    yield _task(
+        "sbom",
+        image,
+        session,
+        depends=[files.base, files.archive],
+        targets=[files.bill, files.spdx],
+        settings=[image.tags],
+    )
     yield _verify_task(image, session)
 
 

@@ -18,7 +18,7 @@ from pipeline_repo import STAGES, Repo, Result, fresh_tags
 pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
 
-TASKS = ("base:ground", "verify:ground", *(f"{stage}:web" for stage in STAGES if stage != "base"))
+TASKS = ("base:ground", "sbom:ground", "verify:ground", *(f"{stage}:web" for stage in STAGES if stage != "base"))
 IMAGES = ("ground", "web")
 
 

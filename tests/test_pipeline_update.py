@@ -73,7 +73,7 @@ def test_what_is_newer_is_fetched_and_told(on_mirror: Repo, mirror: Repository) 
 
     newer = repo.run("update", "small")  # what was built on it follows
     assert newer.status == 0, newer.output
-    assert newer.ran[:3] == ("update:small", "base:small", "verify:small")
+    assert newer.ran[:4] == ("update:small", "base:small", "sbom:small", "verify:small")
     assert newer.ran[-4:] == ("image:app", "verify:app", "changes:small", "changes:app")
     assert newer.output.count("1 package changed\n    tiny 1.0 -> 2.0\n") == 2
     assert repo.run("app").ran == () and repo.left_over() == []

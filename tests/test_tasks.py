@@ -59,7 +59,7 @@ def test_each_image_has_its_chain_and_a_name_for_all_of_it(session: Session) -> 
     tasks = graph(session)
     stages = ["fat", "trace", "select", "layers", "sbom", "context", "image", "verify"]
     assert tasks["app"]["task_dep"] == [f"{stage}:app" for stage in stages]
-    assert tasks["ground"]["task_dep"] == ["base:ground", "verify:ground"]
+    assert tasks["ground"]["task_dep"] == ["base:ground", "sbom:ground", "verify:ground"]
 
 
 def test_a_dockerfile_depends_on_what_is_sent_and_on_the_base_that_it_names(session: Session, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_new_version_makes_again_only_what_is_cheap(session: Session, monkeypa
     before = all_settings()
     monkeypatch.setattr(tasks, "_code", lambda: "other")
     changed = {name for name, config in all_settings().items() if config != before[name]}
-    assert changed == {"select:app", "layers:app", "sbom:app", "context:app", "image:app"}
+    assert changed == {"sbom:ground", "select:app", "layers:app", "sbom:app", "context:app", "image:app"}
     monkeypatch.setitem(tasks._SINCE, "base", "0.2.0")
     changed = {name for name, config in all_settings().items() if config != before[name]} - changed
     assert changed == {"base:ground"}

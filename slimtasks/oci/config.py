@@ -89,6 +89,11 @@ def timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def seconds(timestamp: str) -> int:
+    """Its opposite, of what `timestamp` has written."""
+    return int(datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%S%z").timestamp())
+
+
 def _run_config(
     fat: Mapping[str, Any], kind: str, overrides: Overrides, base_name: str, base_digest: str
 ) -> dict[str, Any]:

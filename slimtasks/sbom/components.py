@@ -11,8 +11,8 @@ from slimtasks.packages import dpkg, installed, rpm
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.distributions import Distributions
 from slimtasks.packages.identity import Identity, told
-from slimtasks.records import Entry, ImagePath, Package, Selected
-from slimtasks.rootfs import Tree
+from slimtasks.records import Entry, ImagePath, Package, Reason, Selected
+from slimtasks.rootfs import Tree, parent
 from slimtasks.sbom.component import Component, merged
 from slimtasks.sbom.contents import Contents
 from slimtasks.sbom.gone import Balance, Extent
@@ -20,6 +20,7 @@ from slimtasks.sbom.purl import of_language, of_package, plain_name, purl, read_
 from slimtasks.selection.whole import is_metadata
 
 _OF_TOOLS = ("pypi", "npm", "gem", "cpan")
+_MOUNTED = ("/dev", "/proc", "/sys")  # of the engine, in no image
 _OS_RELEASE = (ImagePath("/etc/os-release"), ImagePath("/usr/lib/os-release"))
 
 
@@ -59,6 +60,25 @@ class Slimmed:
                 if path in files:
                     return read_os_release(files[path])
         return {}
+
+
+def whole(
+    packages: Sequence[Package], entries: Iterable[Entry], captured: Mapping[ImagePath, bytes], contents: Contents
+) -> Slimmed:
+    """An image of which all is used; gone is what the file lists of its packages name and it does not have."""
+    there = tuple(entries)
+    tree = Tree((*there, *_lost(packages, Tree(there))))
+    selected = tuple(Selected(entry.path, (Reason("kept"),)) for entry in there)
+    return Slimmed(tree, packages, captured, selected, contents, Contents(frozenset(), {}, {}), Tree(()))
+
+
+def _lost(packages: Iterable[Package], tree: Tree) -> Iterator[Entry]:
+    """A file list does not tell directories from files: what has others below it is one."""
+    owners = {path: package.name for package in packages for path in installed.places(package, tree)}
+    folders = {parent(path) for path in owners}
+    for path, owner in owners.items():
+        if path not in tree and path not in folders and path not in _MOUNTED:
+            yield Entry(path, "file", 0, package=owner)
 
 
 def components(slimmed: Slimmed) -> tuple[Component, ...]:

@@ -1,4 +1,4 @@
-"""sbom: the packages of the slim image, whole or in part, for scanners and lawyers."""
+"""sbom: the packages of a slim image or a base, whole or in part, for scanners and lawyers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,33 @@ from collections.abc import Iterable
 from slimtasks import fatfiles
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.packed import read_packed
+from slimtasks.elf import read_elf
+from slimtasks.inventories import captured, owned
 from slimtasks.job import Job
+from slimtasks.oci.config import seconds
+from slimtasks.oci.saved import scan
 from slimtasks.records import Selected, read_json, read_lines, write_json
 from slimtasks.rootfs import Tree
 from slimtasks.sbom import cyclonedx, spdx
 from slimtasks.sbom.component import Component
-from slimtasks.sbom.components import Slimmed, components
+from slimtasks.sbom.components import Slimmed, components, whole
 from slimtasks.sbom.contents import read_contents
 from slimtasks.sbom.document import Subject
 from slimtasks.sizes import count
 
 
 def run(job: Job) -> str:
-    """Writes sbom.cdx.json, sbom.spdx.json and vex.cdx.json."""
+    """Writes sbom.cdx.json and sbom.spdx.json, of a slim image vex.cdx.json as well."""
+    of_base = job.image.kind == "base"
+    subject = _base(job) if of_base else _slim(job)
+    write_json(job.files.bill, cyclonedx.bill(subject))
+    write_json(job.files.spdx, spdx.bill(subject))
+    if not of_base:
+        write_json(job.files.vex, cyclonedx.exploitability(subject))
+    return "; ".join(filter(None, (_told(subject.components), subject.lack.replace("not told", "NOT TOLD"))))
+
+
+def _slim(job: Job) -> Subject:
     packed = read_packed(job)
     below = [job.workspace.layer(diff_id) for diff_id in packed.below.diff_ids]
     own = [job.workspace.layer(layer.diff_id) for layer in packed.layers]
@@ -33,19 +47,29 @@ def run(job: Job) -> str:
         base=read_contents(below),
         base_tree=Tree(base_entries(job)),
     )
-    found = components(slimmed)
-    subject = Subject(
+    digest = f"sha256:{hashlib.sha256(packed.config).hexdigest()}"
+    return _subject(job, slimmed, digest, read_json(job.files.layers)["created"])
+
+
+def _base(job: Job) -> Subject:
+    """By its own package database: no list of the files that it was made of is kept."""
+    store, scratch = job.workspace.layer_store, job.workspace.scratch_folder()
+    with job.files.archive.open("rb") as stream:
+        found = scan(stream, wanted=captured, read_elf=read_elf, scratch=scratch, store=store)
+    contents = read_contents(job.workspace.layer(layer.diff_id) for layer in found.layers)
+    slimmed = whole(*owned(found), found.files, contents)
+    return _subject(job, slimmed, found.config_digest, seconds(found.config["created"]))
+
+
+def _subject(job: Job, slimmed: Slimmed, config_digest: str, created: int) -> Subject:
+    return Subject(
         name=next(iter(job.image.tags), job.image.name),
-        config_digest=f"sha256:{hashlib.sha256(packed.config).hexdigest()}",
-        created=read_json(job.files.layers)["created"],
-        components=found,
+        config_digest=config_digest,
+        created=created,
+        components=components(slimmed),
         os_release=slimmed.os_release,
         unread=slimmed.unread,
     )
-    write_json(job.files.bill, cyclonedx.bill(subject))
-    write_json(job.files.spdx, spdx.bill(subject))
-    write_json(job.files.vex, cyclonedx.exploitability(subject))
-    return "; ".join(filter(None, (_told(found), subject.lack.replace("not told", "NOT TOLD"))))
 
 
 def _told(found: Iterable[Component]) -> str:
