@@ -11,6 +11,9 @@ from slimtasks.inputs import asks_engine
 from slimtasks.session import Session
 
 
+_ASIDE = ("sbom:", "verify:")  # no answer reads what these write, and who builds on a base need not have its bill
+
+
 def stale(name: str, session: Session, tasks: Mapping[str, Any], dep_manager: Any) -> str:
     """The first task of the image, or of one that it is made of, that doit would run; empty where there is none."""
     todo, seen = [name], {name}
@@ -19,7 +22,7 @@ def stale(name: str, session: Session, tasks: Mapping[str, Any], dep_manager: An
         image = session.by_name[todo.pop()]
         todo += [other for other in image.depends if other not in seen]
         seen.update(image.depends)
-        chain[:0] = [task for task in tasks[image.name].task_dep if not task.startswith("verify:")]
+        chain[:0] = [task for task in tasks[image.name].task_dep if not task.startswith(_ASIDE)]
     try:
         return next((task for task in chain if _would_run(tasks[task], tasks, dep_manager)), "")
     except sqlite3.Error:  # another run is at work, and writes down what it did
