@@ -10,7 +10,6 @@ from typing import Any
 from slimtasks.inputs import asks_engine
 from slimtasks.session import Session
 
-
 _ASIDE = ("sbom:", "verify:")  # no answer reads what these write, and who builds on a base need not have its bill
 
 
