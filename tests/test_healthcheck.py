@@ -116,6 +116,7 @@ def test_a_shell_that_nothing_used() -> None:
     assert lacking_for(("/bin/sh",), added, select(added), toml=True) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_it_stays_for_what_it_costs_or_goes(repo: Repo) -> None:
     repo.write(

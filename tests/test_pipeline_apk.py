@@ -12,7 +12,7 @@ from pipeline_repo import Repo
 from syft import found_in, purls, read_bill, scan
 
 pytest_plugins = ("engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 OS_RELEASE = 'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.19.1\n'
 INSTALLED = """\

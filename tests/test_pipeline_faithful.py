@@ -12,7 +12,7 @@ from pipeline_repo import Repo
 from slimtasks.records import WRITES
 
 pytest_plugins = ("engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SPEC = """\
 tags: [{tags}/{name}]

@@ -16,7 +16,7 @@ import pytest
 from pipeline_repo import STAGES, Repo, Result, fresh_tags
 
 pytest_plugins = ("engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 TASKS = ("base:ground", "sbom:ground", "verify:ground", *(f"{stage}:web" for stage in STAGES if stage != "base"))
 IMAGES = ("ground", "web")

@@ -10,7 +10,7 @@ from debian_registry import free_port, get
 from pipeline_repo import Repo
 
 pytest_plugins = ("debian_registry", "engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 def test_what_is_not_up_to_date_is_made_pushed_and_pulled_back(repo: Repo, registry: str) -> None:

@@ -22,7 +22,7 @@ from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.container import Container
 
 pytest_plugins = ("engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 FILE = "images/web/traces/staging.jsonl"
 ALSO = "trace: {{also: [{{file: traces/staging.jsonl, any-image: {}}}]}}\n".format

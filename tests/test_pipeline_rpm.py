@@ -15,7 +15,7 @@ from pipeline_repo import Repo
 from syft import found_in, purls, scan
 
 pytest_plugins = ("engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 DATABASE = "usr/lib/sysimage/rpm/rpmdb.sqlite"
 

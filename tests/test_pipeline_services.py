@@ -11,7 +11,7 @@ from faults import fails
 from pipeline_repo import Repo, fresh_tags
 
 pytest_plugins = ("engine_images", "pipeline_repo", "faults")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SPEC = "images/web/image.yaml"
 SERVICES = """\

@@ -8,7 +8,7 @@ from junitparser import JUnitXml
 from pipeline_repo import Repo
 
 pytest_plugins = ("engine_images", "pipeline_repo", "faults")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 FILE = "images/web/tests/web.cst.yaml"
 TESTS = """\

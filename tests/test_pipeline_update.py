@@ -9,7 +9,7 @@ from debian_repository import SUITE, Repository
 from pipeline_repo import Repo
 
 pytest_plugins = ("engine_images", "pipeline_repo")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LOCK = "images/small/packages.lock"
 SMALL = """\
