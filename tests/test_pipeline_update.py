@@ -50,7 +50,7 @@ def on_mirror(repo: Repo, mirror: Repository) -> Repo:
 
 def test_what_is_newer_is_fetched_and_told(on_mirror: Repo, mirror: Repository) -> None:
     repo = on_mirror
-    assert repo.run("app").status == 0
+    assert repo.run("app", "small").status == 0
     made = repo.result("app")
 
     same = repo.run("update", "app")
