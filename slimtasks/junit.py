@@ -67,9 +67,9 @@ def document(suites: Iterable[Suite]) -> bytes:
 
 def _cases(result: StepResult, error: str) -> Iterable[Case]:
     """The step, or its parts, of which each has its own failure."""
-    if not result.parts:
-        return [Case(f"{result.name} {result.title}", result.seconds, error if result.failed else "")]
     name = f"{result.name} {result.title}"
+    if not result.parts:
+        return [Case(name, result.seconds, error if result.failed else "")]
     return [
         Case(f"{name}: {part.name}", part.seconds, f"{part.where}: {part.failure}" if part.failure else "")
         for part in result.parts

@@ -16,9 +16,9 @@ from debian_registry import built, get
 from tars import f, tar
 
 from slimtasks.errors import Damaged, SlimError
+from slimtasks.oci.document import INDEX
 from slimtasks.pushing import send
 from slimtasks.records import read_json
-from slimtasks.registry.blob import INDEX
 from slimtasks.registry.compressed import COMPRESSOR, compressed
 from slimtasks.registry.reference import parse
 from slimtasks.spec.model import Image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,12 @@ class Below:
     size: int = 0  # of the files' content, bytes
     files: int = 0
 
+    def under(self, layers: Iterable[SlimLayer]) -> tuple[int, int]:
+        """Bytes of content and files of all, with these layers over it."""
+        made = tuple(layers)
+        size = self.size + sum(layer.content_size for layer in made)
+        return size, self.files + sum(layer.files for layer in made)
+
 
 def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = Below()) -> SlimImage:
     """Writes image.tar, loads it, and holds it.
@@ -53,12 +59,13 @@ def finish(job: Job, config: bytes, layers: Sequence[SlimLayer], below: Below = 
     digests = write(job, config, layers, below)
     identity = load(job, job.files.archive, digests)
     made = json.loads(config)
+    size, files = below.under(layers)
     return SlimImage(
         id=identity,
         config_digest=digests[0],
         manifest_digest=digests[1],
-        size=below.size + sum(layer.content_size for layer in layers),
-        files=below.files + sum(layer.files for layer in layers),
+        size=size,
+        files=files,
         layers=tuple(layers),
         tags=job.image.tags,
         platform=platform_of(made),

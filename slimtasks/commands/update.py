@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from doit.cmd_run import Run, opt_outfile, opt_reporter, opt_verbosity
+from doit.cmd_run import Run
 from doit.exceptions import InvalidCommand
 
+from slimtasks.commands.named import RunNamed
 from slimtasks.spec.suggest import meant
 
 
@@ -23,7 +24,7 @@ class Update(Run):  # type: ignore[misc]  # doit has no types
         "it stays as it was."
     )
     sel_tasks: list[str]
-    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (opt_verbosity, opt_reporter, opt_outfile)
+    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = RunNamed.cmd_options
 
     def _execute(self, outfile: Any, verbosity: Any, reporter: Any, pos_args: list[str]) -> int:
         tasks = {task.name.partition(":")[2]: task for task in self.task_list if task.name.startswith("_update:")}

@@ -14,17 +14,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from slimtasks.errors import Damaged, SlimError
+from slimtasks.oci.document import CONFIG, INDEX, LAYER, MANIFEST, json_bytes
 from slimtasks.oci.header import END, header, padding
 from slimtasks.oci.store import disk_full
 from slimtasks.oci.stream import PIECE
 from slimtasks.records import intact, whole_file
 
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_INDEX = "application/vnd.oci.image.index.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
 _DOCKER_MANIFEST = "manifest.json"
 _INDEX_NAME = "index.json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar"
 _NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 
@@ -35,20 +32,20 @@ def write_image(path: Path, config: bytes, layers: Sequence[Path], tags: Sequenc
     none, so an engine with the containerd image store loads the image untagged.
     """
     sizes = {layer: _size(layer) for layer in layers}
-    descriptors = [_descriptor(_LAYER, "sha256:" + layer.stem, sizes[layer]) for layer in layers]
+    descriptors = [_descriptor(LAYER, "sha256:" + layer.stem, sizes[layer]) for layer in layers]
     manifest = manifest_json(config, descriptors)
     config_digest, manifest_digest = _digest(config), _digest(manifest)
-    described = _descriptor(_MANIFEST, manifest_digest, len(manifest)) | {"platform": _platform(config)}
-    index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [described]}
+    described = _descriptor(MANIFEST, manifest_digest, len(manifest)) | {"platform": _platform(config)}
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [described]}
     docker = {
         "Config": _blob(config_digest),
         "RepoTags": list(tags) or None,
         "Layers": [_blob(d["digest"]) for d in descriptors],
     }
     with _tar(path, sum(sizes.values())) as file:
-        _add(file, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
-        _add(file, _INDEX_NAME, _json(index))
-        _add(file, _DOCKER_MANIFEST, _json([docker]))
+        _add(file, "oci-layout", json_bytes({"imageLayoutVersion": "1.0.0"}))
+        _add(file, _INDEX_NAME, json_bytes(index))
+        _add(file, _DOCKER_MANIFEST, json_bytes([docker]))
         _add(file, _blob(config_digest), config)
         _add(file, _blob(manifest_digest), manifest)
         for layer in dict.fromkeys(layers):
@@ -89,7 +86,7 @@ def retagged(path: Path, tags: Sequence[str]) -> Iterator[bytes]:
             member = tar.getmember(_DOCKER_MANIFEST)
         file.seek(member.offset_data)
         docker = json.loads(file.read(member.size))
-        content = _json([{**docker[0], "RepoTags": list(tags) or None}])
+        content = json_bytes([{**docker[0], "RepoTags": list(tags) or None}])
         file.seek(0)
         yield file.read(member.offset)
         yield header(_DOCKER_MANIFEST, size=len(content)) + content + padding(len(content))
@@ -100,8 +97,8 @@ def retagged(path: Path, tags: Sequence[str]) -> Iterator[bytes]:
 
 def manifest_json(config: bytes, layers: Sequence[dict[str, Any]]) -> bytes:
     """The image manifest (OCI image-spec, manifest.md) of a config and the descriptors of its layers."""
-    described = _descriptor(_CONFIG, _digest(config), len(config))
-    return _json({"schemaVersion": 2, "mediaType": _MANIFEST, "config": described, "layers": list(layers)})
+    described = _descriptor(CONFIG, _digest(config), len(config))
+    return json_bytes({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": list(layers)})
 
 
 def write_context(path: Path, dockerfile: str, layers: Sequence[tuple[str, Path]]) -> None:
@@ -172,7 +169,3 @@ def _digest(data: bytes) -> str:
 
 def _blob(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
-
-
-def _json(data: Any) -> bytes:
-    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode()

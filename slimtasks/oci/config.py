@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from slimtasks.oci.document import json_bytes
 
 KIND_LABEL = "io.github.slimtasks.kind"
 """The one label that every image of ours has: base, build or slim."""
@@ -73,7 +74,7 @@ def image_config(
     }
     if fat.get("variant"):
         config["variant"] = fat["variant"]
-    return json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
+    return json_bytes(config)
 
 
 def with_healthcheck(config: Mapping[str, Any], command: tuple[str, ...] | None) -> dict[str, Any]:

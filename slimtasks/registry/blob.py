@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
+from slimtasks.oci.document import json_bytes
 
 
 @dataclass(frozen=True)
@@ -36,4 +34,4 @@ def of_bytes(media_type: str, content: bytes) -> Blob:
 
 def of_json(media_type: str, data: Mapping[str, Any]) -> Blob:
     """The same data gives the same bytes."""
-    return of_bytes(media_type, json.dumps(data, sort_keys=True, separators=(",", ":")).encode())
+    return of_bytes(media_type, json_bytes(data))

@@ -13,7 +13,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from slimtasks.registry.blob import INDEX, MANIFEST, Blob
+from slimtasks.oci.document import INDEX, MANIFEST
+from slimtasks.registry.blob import Blob
 from slimtasks.registry.credentials import Credentials, credentials
 from slimtasks.registry.reference import Reference
 from slimtasks.registry.refusal import RegistryError, refused, unreachable, untrusted

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import IO
 
 from slimtasks.errors import Damaged
+from slimtasks.fingerprint import digest_of_file
+from slimtasks.oci.document import LAYER
 from slimtasks.oci.store import disk_full
 from slimtasks.records import whole_file
 from slimtasks.registry.blob import Blob
@@ -17,10 +19,9 @@ from slimtasks.workspace import Workspace
 COMPRESSOR = "deflate-0.9.0-6"
 """Library, version and level: part of the file's name, as other bytes are another digest."""
 
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_GZIPPED = f"{LAYER}+gzip"
 _LEVEL = 6
 _MEMBER = 4 << 20  # bytes of the tar in each gzip member (RFC 1952, 2.2), the most that is in memory
-_PIECE = 1 << 20
 
 
 def compressed(workspace: Workspace, diff_id: str) -> Blob:
@@ -32,7 +33,7 @@ def compressed(workspace: Workspace, diff_id: str) -> Blob:
     for path in store.glob(f"{stem}*.tar.gz"):
         digest, size = _digest(path)
         if path.name == _name(diff_id, digest):
-            return Blob(_LAYER, digest, size, path)
+            return Blob(_GZIPPED, digest, size, path)
     return _made(workspace.layer(diff_id), diff_id, store / f"{stem}new")
 
 
@@ -41,7 +42,7 @@ def _made(layer: Path, diff_id: str, path: Path) -> Blob:
         if _compress(layer, target) != diff_id:
             raise Damaged(layer, f"it is not {diff_id}")
     digest, size = _digest(path)
-    return Blob(_LAYER, digest, size, path.replace(path.with_name(_name(diff_id, digest))))
+    return Blob(_GZIPPED, digest, size, path.replace(path.with_name(_name(diff_id, digest))))
 
 
 def _stem(diff_id: str) -> str:
@@ -56,24 +57,16 @@ def _compress(layer: Path, target: IO[bytes]) -> str:
     """Writes the members; the diff ID of what was read."""
     gzip_compress = import_module("deflate").gzip_compress
     sha256 = hashlib.sha256()
-    for piece in _pieces(layer, _MEMBER):
-        sha256.update(piece)
-        target.write(gzip_compress(piece, _LEVEL))
+    with layer.open("rb") as tar:
+        while piece := tar.read(_MEMBER):
+            sha256.update(piece)
+            target.write(gzip_compress(piece, _LEVEL))
     return f"sha256:{sha256.hexdigest()}"
 
 
 def _digest(path: Path) -> tuple[str, int]:
     """Of the bytes that are there, and their number."""
-    sha256, size = hashlib.sha256(), 0
-    for piece in _pieces(path, _PIECE):
-        sha256.update(piece)
-        size += len(piece)
-    return f"sha256:{sha256.hexdigest()}", size
-
-
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from iter(lambda: file.read(size), b"")
+    return f"sha256:{digest_of_file(path)}", path.stat().st_size
 
 
 def unnamed(workspace: Workspace, diff_ids: Iterable[str]) -> list[Path]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from slimtasks.errors import Damaged
 from slimtasks.job import result_file
 from slimtasks.oci.archive import config_in, manifest_json
+from slimtasks.oci.document import CONFIG, MANIFEST
 from slimtasks.records import SlimImage, intact, read_record
-from slimtasks.registry.blob import MANIFEST, Blob, of_bytes
+from slimtasks.registry.blob import Blob, of_bytes
 from slimtasks.registry.compressed import compressed
 from slimtasks.spec.model import Image
 from slimtasks.workspace import Workspace
-
-_CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Travelling:
 def travelling(workspace: Workspace, image: Image) -> Travelling:
     """The image as it was built last; Damaged where it is not that any more."""
     archive = workspace.image(image.name).archive
-    config = of_bytes(_CONFIG, config_in(archive))
+    config = of_bytes(CONFIG, config_in(archive))
     if config.digest != read_record(result_file(workspace, image), SlimImage).config_digest:
         raise Damaged(archive, "it is not the image that was built last")
     with intact(archive):

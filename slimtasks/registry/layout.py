@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 from slimtasks.errors import SlimError
+from slimtasks.oci.document import INDEX
 from slimtasks.oci.store import disk_full
 from slimtasks.records import whole_file
-from slimtasks.registry.blob import INDEX, Blob, of_json
+from slimtasks.registry.blob import Blob, of_json
 from slimtasks.registry.image import Travelling
 
 _MARK = "oci-layout"

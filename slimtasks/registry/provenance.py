@@ -6,11 +6,11 @@ The same image has the same statement: no time, host or run is in it.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from slimtasks import __version__
+from slimtasks.oci.document import json_bytes
 from slimtasks.records import Fat, read_record
 from slimtasks.registry.blob import Blob
 from slimtasks.registry.referrers import Document
@@ -33,7 +33,7 @@ def provenance(workspace: Workspace, image: Image, manifest: Blob) -> Document:
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {"buildDefinition": built, "runDetails": {"builder": {"id": _BUILDER}}},
     }
-    content = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+    content = json_bytes(statement)
     return Document("provenance.intoto.json", "application/vnd.in-toto+json", content)
 
 

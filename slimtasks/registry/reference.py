@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 
 from slimtasks.errors import SlimError
+from slimtasks.spec.names import REPOSITORY, TAG
 
 _HUB = "docker.io"
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?\Z")
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ def parse(text: str) -> Reference:
         repository = f"library/{repository}"
     for what, pattern, found, allowed in (
         ("host", _HOST, host, "a name or address, and a port"),
-        ("repository", _REPOSITORY, repository, "a-z, 0-9 and / between, with single . - _ inside"),
-        ("tag", _TAG, tag if colon else "latest", "up to 128 of A-Z a-z 0-9 . _ -, not beginning with . or -"),
+        ("repository", REPOSITORY, repository, "a-z, 0-9 and / between, with single . - _ inside"),
+        ("tag", TAG, tag if colon else "latest", "up to 128 of A-Z a-z 0-9 . _ -, not beginning with . or -"),
     ):
-        if not pattern.match(found):
+        if not re.fullmatch(pattern, found):
             told = f"{text!r} names no place for an image: {what} {found!r}; allowed: {allowed}"
             raise SlimError(told, "write it as HOST/NAME:TAG")
     return Reference(host, repository, tag or "latest")

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slimtasks.registry.blob import INDEX, MANIFEST, Blob, of_bytes, of_json
+from slimtasks.oci.document import INDEX, MANIFEST
+from slimtasks.registry.blob import Blob, of_bytes, of_json
 from slimtasks.registry.client import Registry
 
 _EMPTY = of_bytes("application/vnd.oci.empty.v1+json", b"{}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 
 from slimtasks import __version__
+from slimtasks.oci.config import timestamp
 from slimtasks.records import ImagePath
 from slimtasks.sbom.component import Component
 
@@ -29,7 +29,7 @@ class Subject:
     @property
     def date(self) -> str:
         """RFC 3339."""
-        return datetime.fromtimestamp(self.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(self.created)
 
     @property
     def lack(self) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from slimtasks.errors import SlimError
-from slimtasks.oci.config import timestamp
+from slimtasks.oci.config import seconds, timestamp
 from slimtasks.sizes import count
 
 _MOST = 10  # packages told of in an error
@@ -63,13 +62,13 @@ def parse_packages_lock(text: str, shown: str) -> PackagesLock:
     if not head:
         raise _wrong(shown, number, first, "bootstrap SUITE ARCHITECTURE fetched DATE")
     try:
-        date = datetime.strptime(head["date"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        fetched = seconds(head["date"])
     except ValueError:
         raise _wrong(shown, number, first, "bootstrap SUITE ARCHITECTURE fetched DATE") from None
     packages = tuple(sorted(_package(shown, number, line) for number, line in lines[1:]))
     if not packages:
         raise _wrong(shown, number + 1, "", "a line for each package")
-    return PackagesLock(head["suite"], head["architecture"], int(date.timestamp()), packages)
+    return PackagesLock(head["suite"], head["architecture"], fetched, packages)
 
 
 def packages_lock_text(name: str, lock: PackagesLock) -> str:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")  # as a component of a tag
+# The grammar of https://github.com/distribution/reference
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
+TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+
+_NAME = re.compile(_COMPONENT)
 
 _STAGES = frozenset(
     ("base", "fat", "trace", "select", "sbom", "layers", "context", "image", "harden", "verify", "report")
@@ -71,8 +76,7 @@ def name_problem(name: str) -> str:
 
 _TAG = re.compile(
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?"  # a registry's host
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    rf"{REPOSITORY}(?::{TAG})?"
 )
 
 

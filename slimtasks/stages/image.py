@@ -34,8 +34,7 @@ def _check_limits(job: Job, packed: Packed) -> None:
     if job.image.limits == Limits():
         return
     entries = _entries(job)
-    size = packed.below.size + sum(layer.content_size for layer in packed.layers)
-    files = packed.below.files + sum(layer.files for layer in packed.layers)
+    size, files = packed.below.under(packed.layers)
     over = exceeded(job.image.limits, Measured(entries, size, files, fatfiles.fat(job.files).size))
     if over:
         most = "\n".join(f"    {line}" for line in largest(entries))

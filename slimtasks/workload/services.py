@@ -9,6 +9,7 @@ from typing import Any
 
 from slimtasks.engine.failure import EngineTimeout, Refused
 from slimtasks.errors import SlimError
+from slimtasks.oci.config import with_healthcheck
 from slimtasks.spec.run import Run
 from slimtasks.spec.service import Healthcheck, Service
 from slimtasks.workload.clock import Clock
@@ -71,7 +72,7 @@ def _with_healthcheck(config: Mapping[str, Any], check: Healthcheck | None) -> d
     if check is None:
         return dict(config)
     if check.disable:
-        return {**config, "Healthcheck": {"Test": ["NONE"]}}
+        return with_healthcheck(config, ())
     said = {"Interval": check.interval, "Timeout": check.timeout, "StartPeriod": check.start_period}
     times = {name: int(seconds * _NANOSECONDS) for name, seconds in said.items() if seconds is not None}
     test = {"Test": list(check.test)} if check.test else {}
