@@ -78,18 +78,9 @@ def write_report(session: Session) -> Any:
 
 def run_relayer(session: Session, yes: bool) -> Any:
     """Plans the shared layers, and writes images/layers.lock where `yes` was said."""
-    from doit.exceptions import TaskFailed
-
     from slimtasks.relayering import relayer
 
-    began = time.monotonic()
-    try:
-        summary = relayer(session.workspace, session.repo, session.environ, PROGRESS.line, write=yes)
-    except SlimError as error:
-        return TaskFailed(str(error))
-    except OSError as error:
-        return TaskFailed(str(of_system(error)))
-    return {"summary": summary, "seconds": time.monotonic() - began}
+    return _told(lambda: relayer(session.workspace, session.repo, session.environ, PROGRESS.line, write=yes))
 
 
 def run_reproducible(image: Image, session: Session) -> Any:
@@ -126,33 +117,27 @@ def tell_changes(image: Image, session: Session) -> Any:
     return {"summary": summary, "seconds": time.monotonic() - began}
 
 
+def run_push(image: Image, session: Session, to: str) -> Any:
+    """Sends the image to a registry, or writes it down; no engine is asked for it."""
+    from slimtasks.pushing import send
+
+    return _told(lambda: send(session.workspace, image, to, session.environ, PROGRESS.line))
+
+
 def _with_engine(session: Session, work: Callable[[], str]) -> Any:
+    """The same as `_told`, of work that asks the engine."""
+    return Unmet("the engine is gone") if session.engine_gone else _told(work, session.cause_of)
+
+
+def _told(work: Callable[[], str], cause_of: Callable[[SlimError], SlimError] = lambda error: error) -> Any:
     """What doit gets of work that is no stage: its one-line summary and the seconds it took."""
     from doit.exceptions import TaskFailed
 
-    if session.engine_gone:
-        return Unmet("the engine is gone")
     began = time.monotonic()
     try:
         summary = work()
     except SlimError as error:
-        return TaskFailed(str(session.cause_of(error)))
-    except OSError as error:
-        return TaskFailed(str(of_system(error)))
-    return {"summary": summary, "seconds": time.monotonic() - began}
-
-
-def run_push(image: Image, session: Session, to: str) -> Any:
-    """Sends the image to a registry, or writes it down; no engine is asked for it."""
-    from doit.exceptions import TaskFailed
-
-    from slimtasks.pushing import send
-
-    began = time.monotonic()
-    try:
-        summary = send(session.workspace, image, to, session.environ, PROGRESS.line)
-    except SlimError as error:
-        return TaskFailed(str(error))
+        return TaskFailed(str(cause_of(error)))
     except OSError as error:
         return TaskFailed(str(of_system(error)))
     return {"summary": summary, "seconds": time.monotonic() - began}
