@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from refused_spec import only_mistake
 
-from slimtasks.errors import SpecError
 from slimtasks.spec import Image, Volume, load
 from slimtasks.spec.host_files import mounted_files, other_images, workload_files
 from slimtasks.spec.run import Dependency
@@ -113,8 +113,5 @@ MISTAKES = {
 
 @pytest.mark.parametrize("text", MISTAKES)
 def test_mistake(tmp_path: Path, text: str) -> None:
-    with pytest.raises(SpecError) as error:
-        one(tmp_path, f"{text}\n")
-    found = error.value.what.splitlines()
-    assert len(found) == 1, found
-    assert found[0].startswith(f"images/app/image.yaml:{MISTAKES[text]}"), found[0]
+    found = only_mistake(lambda: one(tmp_path, f"{text}\n"))
+    assert found.startswith(f"images/app/image.yaml:{MISTAKES[text]}"), found
