@@ -50,8 +50,8 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
 
 
 def _job(image: Image, session: Session) -> Job:
-    fetched = session.fetched.get(image.name)
-    return Job(image, session.by_name, session.workspace, session.engine, session.environ, PROGRESS, fetched)
+    workspace, fetched = session.workspace, session.fetched.get(image.name)
+    return Job(image, session.by_name, workspace, session.engine, session.environ, PROGRESS, PROGRESS.note, fetched)
 
 
 def _stamps(paths: list[str]) -> dict[str, tuple[int, int]]:

@@ -32,7 +32,8 @@ class Job:
     workspace: Workspace
     engine: Engine
     environ: Mapping[str, str]
-    say: Callable[[str], None]
+    say: Callable[[str], None]  # how it goes on, which may be dropped
+    note: Callable[[str], None]  # what the user has to know
     fetched: Source | None = None  # what `doit update` has fetched, which the image is made of then
 
     @property

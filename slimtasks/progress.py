@@ -42,6 +42,10 @@ class Progress:
             self._last = time.monotonic()
             self._write(f"    | {line[:_WIDEST]}\n")
 
+    def note(self, text: str) -> None:
+        """Writes what a stage found, above the line of its end."""
+        self.line(f"    {text}")
+
     def line(self, text: str) -> None:
         """Writes a line that stays."""
         start = "\r\x1b[K" if self._shown else ""

@@ -28,7 +28,7 @@ def rebuild(engine: Engine, folder: Path, name: str, environ: Mapping[str, str])
     """Writes below `folder` all that select and layers write, and image.tar, which no engine gets."""
     root = engine.checkout
     images = Session(root, environ, _silent).by_name
-    job = Job(images[name], images, Workspace(root, folder), engine, environ, _silent)
+    job = Job(images[name], images, Workspace(root, folder), engine, environ, _silent, _silent)
     select.run(job)
     layers.run(job)
     packed = read_packed(job)

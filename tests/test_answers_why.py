@@ -188,7 +188,7 @@ bin/sh/ leads to /usr/bin/dash, which is removed from web
 /data stays in web
   dir 1777, owner 0:0
   asked    looked at by /bin/app at the start
-  needed   the run wrote /data/new""",
+  needed   the run wrote in /data""",
         ),
         (
             "/usr/bin/*",

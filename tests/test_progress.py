@@ -29,6 +29,12 @@ def test_names_that_an_image_chose_are_written_out() -> None:
         assert done.stdout == seen
 
 
+def test_a_log_gets_every_note_and_a_line_of_progress_a_second() -> None:
+    script = "from slimtasks.progress import PROGRESS as p\np('one')\np('two')\np.note('three')\np.note('four')"
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"    | one\n    three\n    four\n"
+
+
 def test_a_reader_that_is_gone_ends_the_run_like_an_interrupt_once() -> None:
     read, write = os.pipe()
     os.close(read)

@@ -33,9 +33,10 @@ def job(tmp_path: Path) -> Job:
         "web", "add: [{source: conf, target: /etc/conf}]\n", "/etc/\n/etc/a -> b\n/etc/b -> c\n", "readlink /etc/a"
     )
     session = repo.session
-    made = Job(session.by_name["web"], session.by_name, session.workspace, Engine(tmp_path, ENVIRON), ENVIRON, print)
+    image, engine = session.by_name["web"], Engine(tmp_path, ENVIRON)
+    made = Job(image, session.by_name, session.workspace, engine, ENVIRON, print, print)
     made.files.captured.write_bytes(tar())
-    rebuild(made.engine, session.workspace.build, "web", ENVIRON)
+    rebuild(engine, session.workspace.build, "web", ENVIRON)
     finish(made)
     return made
 

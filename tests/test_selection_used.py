@@ -55,7 +55,7 @@ def test_a_traced_program_with_all_that_it_needs() -> None:
 /lib: needed: symlink on the way to /usr/lib/x86_64-linux-gnu/libc.so.6; """
         """needed: symlink on the way to /usr/lib/x86_64-linux-gnu/libz.so.1.2
 /lib64: needed: symlink on the way to /usr/lib/x86_64-linux-gnu/ld.so
-/run: needed: the run wrote /run/nginx.pid
+/run: needed: the run wrote in /run
 /tmp: needed: temporary files
 /usr: needed: parent of /usr/lib/x86_64-linux-gnu/ld.so
 /usr/lib: needed: parent of /usr/lib/x86_64-linux-gnu/ld.so

@@ -91,7 +91,7 @@ class Checkout:
         session = Session(self.root, self.environ, lambda line: None)
         engine = cast(Engine, self.images)
         (image,) = (one for one in session.by_name["app"].by_scenario if one.scenario == scenario)
-        job = Job(image, session.by_name, session.workspace, engine, self.environ, lambda line: None)
+        job = Job(image, session.by_name, session.workspace, engine, self.environ, print, print)
         return trace_inputs(job, self.fat)
 
     def changes(self, before: dict[str, str]) -> list[str]:

@@ -53,7 +53,7 @@ def _keep_ancestors(place: ImagePath, asked: ImagePath, kept: Kept) -> None:
     directory = parent(place)
     while kept.tree.lookup(directory) is None:
         directory = parent(directory)
-    reason = Reason("needed", f"the run wrote {place}")
+    reason = Reason("needed", f"the run wrote in {directory}")  # not what: that may have a random name
     kept.keep(directory, reason)
     kept.keep_passed(kept.tree.walk(parent(asked)), asked, reason)
 

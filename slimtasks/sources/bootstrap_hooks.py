@@ -60,7 +60,7 @@ class Telling:
             self._installed.add(Installed(*words))
         elif mark == _ABSENT and len(words) >= 2:
             self.absent.append((words[0], words[1], tuple(dict.fromkeys(words[2:]))))
-        else:
+        elif not line.startswith("I: running --"):  # a hook, all of its script
             self._progress(line)
 
     @property

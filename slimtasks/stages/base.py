@@ -33,7 +33,7 @@ def run(job: Job) -> str:
         clock = Clock.of(entries, job.environ)
         squashed = _squash(job, entries, installed, found)
         for note in squashed.notes:
-            job.say(note)
+            job.note(note)
         layer = _pack(job, archive, found, entries, squashed, clock)
     config = config_of(job, found.config, [(layer.diff_id, f"slimtasks base {job.image.name}")], clock.epoch)
     image = finish(job, config, [layer])

@@ -31,7 +31,7 @@ def run(job: Job) -> str:
     header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole, "not_kept": missed}
     write_lines(job.files.selection, header, chosen.selected)
     for note in (*chosen.notes, *not_kept_note(chosen.not_kept)):
-        job.say(note)
+        job.note(note)
     told = f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}"
     return "; ".join((told, *whole_packages(header), *for_health(header)))
 

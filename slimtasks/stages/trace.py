@@ -24,7 +24,7 @@ def run(job: Job) -> str:
     trace, others = with_others(job, trace)
     write_trace(job.files.trace, trace)
     for note in trace.notes:
-        job.say(note)
+        job.note(note)
     counts = Counter(access.how for access in trace.accesses)
     found = ", ".join(f"{count} {how}" for how, count in counts.most_common(6))
     return "; ".join((found, origin, *others))
