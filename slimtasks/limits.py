@@ -1,4 +1,4 @@
-"""What a slim image has of what its spec limits, and which limits it does not keep."""
+"""What an image has of what its spec limits, and which limits it does not keep."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from slimtasks.errors import SlimError
 from slimtasks.records import Entry
 from slimtasks.sizes import size_text
-from slimtasks.spec.model import Limits
+from slimtasks.spec.model import Image, Limits
 
 _MOST = 5  # packages that are named
 _SHELLS = frozenset(
@@ -34,12 +35,14 @@ _SHELLS = frozenset(
 
 @dataclass(frozen=True)
 class Measured:
-    """A slim image before it is written: the entries that it will have, its bytes and files, the fat image's bytes."""
+    """What is known of an image; what costs to count only where that is limited."""
 
     entries: Sequence[Entry]
-    size: int
+    size: int  # of its files' content, bytes
     files: int
-    fat_size: int
+    fat_size: int = 0
+    packages: int = 0
+    compressed_size: int = 0
 
     @property
     def reduction(self) -> float:
@@ -79,13 +82,26 @@ class _Kind:
 
 _KINDS = {
     "size": _Kind(lambda it: it.size, lambda number: size_text(int(number))),
+    "compressed-size": _Kind(lambda it: it.compressed_size, lambda number: size_text(int(number))),
     "reduction": _Kind(lambda it: it.reduction, lambda number: f"{number:.1f}", least=True),
     "files": _Kind(lambda it: it.files),
+    "packages": _Kind(lambda it: it.packages),
     "setuid": _Kind(lambda it: it.setuid),
     "shells": _Kind(lambda it: it.shells),
     "writable-paths": _Kind(lambda it: it.writable_paths),
 }
 """By the keys of `limits`, in the order in which they are told."""
+
+
+def check_limits(image: Image, measured: Measured) -> None:
+    """SlimError with all limits that are not kept, and what brings most."""
+    over = exceeded(image.limits, measured)
+    if over:
+        most = "\n".join(f"    {line}" for line in largest(measured.entries))
+        what = "\n".join((*over, f"  most bytes come from\n{most}"))
+        tell = f"`doit removed {image.name}` and `doit why {image.name} PATH` tell more"
+        less = tell if image.kind == "slim" else "`squash:` takes packages and files away"
+        raise SlimError(what, f"{less}; or change the limit")
 
 
 def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
@@ -96,7 +112,8 @@ def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
         found = kind.found(measured)
         if allowed is not None and (found < allowed if kind.least else found > allowed):
             bound = "at least" if kind.least else "at most"
-            told = f"found {kind.text(found)}; allowed: {bound} {kind.text(allowed)}"
+            text = kind.text if kind.text(found) != kind.text(allowed) else str
+            told = f"found {text(found)}; allowed: {bound} {text(allowed)}"
             lines.append(f"{places.get(key, '')}: limits.{key}: {told}".removeprefix(": "))
     return tuple(lines)
 

@@ -27,6 +27,7 @@ from slimtasks.session import Session
 from slimtasks.spec import Image
 from slimtasks.spec.context import build_context
 from slimtasks.spec.host_files import add_files, trace_lock
+from slimtasks.spec.model import Limits
 from slimtasks.trace.tracer_image import sources_digest
 
 Task = dict[str, Any]
@@ -113,7 +114,7 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
         session,
         depends=[files.base, files.archive],
         targets=[files.bill, files.spdx],
-        settings=[image.tags],
+        settings=[image.tags, image.limits],
     )
     yield _verify_task(image, session)
 
@@ -174,6 +175,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
             files.selection,
             files.inventory,
             *([files.context] if image.final.builder == "docker" else []),
+            *([files.bill] if image.limits.packages is not None else []),
         ],
         uses=base,
         targets=[files.archive, files.image],
@@ -302,11 +304,12 @@ def _verify_task(image: Image, session: Session) -> Task:
     files = session.workspace.image(image.name)
     result = result_file(session.workspace, image)
     slim = image.kind == "slim"
+    limited = [files.bill] if image.kind == "base" and image.limits != Limits() else []  # made where they are kept
     return _task(
         "verify",
         image,
         session,
-        depends=[result, *inputs.workload_inputs(image, checks=True), *([files.fat] if slim else [])],
+        depends=[result, *inputs.workload_inputs(image, checks=True), *([files.fat] if slim else limited)],
         uses=inputs.step_images(image, checks=True) | (inputs.tracer_images(session) if slim else frozenset()),
         targets=[files.verify, files.junit],
         settings=[

@@ -17,6 +17,7 @@ from slimtasks.job import Job, Source
 from slimtasks.packages import installed
 from slimtasks.records import ImagePath, SlimImage, intact, read_json, read_record, whole_file
 from slimtasks.rootfs import normalise
+from slimtasks.sbom.cyclonedx import packages_of
 from slimtasks.sizes import count
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.obtain import fetch
@@ -101,9 +102,8 @@ def versions(workspace: Workspace, image: Image) -> Versions | None:
 def _of_slim(workspace: Workspace, files: ImageFiles) -> Versions:
     with intact(files.bill):
         found: dict[str, list[str]] = {}
-        for one in read_json(files.bill).get("components", ()):
-            if one["type"] == "library":
-                found.setdefault(_name(one), []).append(str(one.get("version", "")))
+        for one in packages_of(read_json(files.bill)):
+            found.setdefault(_name(one), []).append(str(one.get("version", "")))
     return {name: ", ".join(sorted(several)) for name, several in found.items()}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 from pipeline_repo import Repo
 
@@ -30,7 +33,7 @@ ENTRIES = (
     entry("/srv/spool", 0o664),
     entry("/tmp/", 0o1777),
 )
-MEASURED = Measured(ENTRIES, size=197, files=6, fat_size=985)
+MEASURED = Measured(ENTRIES, size=197, files=6, fat_size=985, packages=2, compressed_size=90)
 
 
 def test_what_is_counted() -> None:
@@ -41,20 +44,30 @@ def test_what_is_counted() -> None:
 
 
 def test_a_limit_is_kept_up_to_its_number() -> None:
-    kept = Limits(size=197, reduction=5.0, files=6, setuid=2, shells=1, writable_paths=3)
+    kept = Limits(
+        size=197, compressed_size=90, reduction=5.0, files=6, packages=2, setuid=2, shells=1, writable_paths=3
+    )
     assert exceeded(kept, MEASURED) == ()
     assert exceeded(Limits(), MEASURED) == ()
 
 
 def test_all_that_are_not_kept_are_told_with_their_places() -> None:
-    limits = Limits(
-        size=196, reduction=5.1, setuid=0, files=6, places=(("size", "i.yaml:3:9"), ("setuid", "i.yaml:5:3"))
-    )
+    places = (("size", "i.yaml:3:9"), ("setuid", "i.yaml:5:3"))
+    limits = Limits(size=196, compressed_size=89, reduction=5.1, packages=1, setuid=0, files=6, places=places)
     assert exceeded(limits, MEASURED) == (
         "i.yaml:3:9: limits.size: found 197 B; allowed: at most 196 B",
+        "limits.compressed-size: found 90 B; allowed: at most 89 B",
         "limits.reduction: found 5.0; allowed: at least 5.1",
+        "limits.packages: found 2; allowed: at most 1",
         "i.yaml:5:3: limits.setuid: found 2; allowed: at most 0",
     )
+
+
+def test_what_would_look_the_same_is_not_rounded() -> None:
+    measured = Measured((), size=1_230_001, files=1)
+    assert exceeded(Limits(size=1_230_000), measured) == ("limits.size: found 1230001; allowed: at most 1230000",)
+    measured = Measured((), size=800, files=1, fat_size=1001)
+    assert exceeded(Limits(reduction=1.26), measured) == ("limits.reduction: found 1.25125; allowed: at least 1.26",)
 
 
 def test_packages_by_what_they_bring() -> None:
@@ -78,6 +91,60 @@ def test_an_image_past_its_limits_gets_no_tag(repo: Repo) -> None:
     assert repo.run("web").ran == ("image:web", "verify:web")
     assert repo.tagged("web")
     assert not repo.left_over()
+
+
+def with_packages(repo: Repo, image: str, *names: str) -> None:
+    """Gives the image a dpkg database in which each package has one file, and uses these files."""
+    stanzas = (f"Package: {name}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n" for name in names)
+    repo.write(f"images/{image}/dpkg/status", "\n".join(stanzas))
+    for name in names:
+        repo.write(f"images/{image}/dpkg/info/{name}.list", f"/srv/{name}\n")
+        repo.write(f"images/{image}/tree/srv/{name}", f"{name}\n")
+    repo.append(f"images/{image}/Dockerfile", "COPY dpkg /var/lib/dpkg\nCOPY tree /\n")
+
+
+def sent(repo: Repo, image: str) -> int:
+    """The bytes of all blobs that a push would send, less the manifest."""
+    assert repo.run("push", image, "--to", f"oci:{image}-layout").status == 0
+    layout = repo.path(f"{image}-layout")
+    manifest = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"].removeprefix("sha256:")
+    return sum(path.stat().st_size for path in (layout / "blobs/sha256").iterdir() if path.name != manifest)
+
+
+@pytest.mark.engine
+def test_packages_are_those_of_the_bill_and_compressed_is_what_push_sends(repo: Repo) -> None:
+    with_packages(repo, "web", "first", "second", "third")
+    repo.append("images/web/image.yaml", "keep: [/srv/first, /srv/second]\nlimits: {packages: 2}\n")
+    made = repo.run("web")
+    assert made.status == 0 and "2 packages: 2 deb" in made.output, made.output
+    compressed = sent(repo, "web")
+    assert compressed < repo.result("web")["size"]
+    limits = "limits: {packages: 1, compressed-size: "
+    repo.replace("images/web/image.yaml", "limits: {packages: 2}", f"{limits}{compressed - 1}B}}")
+    shutil.rmtree(repo.path("build/compressed"))
+    failed = repo.run("web")
+    assert failed.failed == ("image:web",) and "sbom:web" not in failed.ran
+    assert "images/web/image.yaml:12:20: limits.packages: found 2; allowed: at most 1" in failed.output
+    assert "limits.compressed-size: found " in failed.output and "B deb/second" in failed.output
+    repo.replace("images/web/image.yaml", f"{limits}{compressed - 1}B}}", f"limits: {{compressed-size: {compressed}B}}")
+    assert repo.run("web").status == 0
+    assert sent(repo, "web") == compressed and repo.run("web").ran == ()
+
+
+@pytest.mark.engine
+def test_a_base_past_its_limits_gets_no_tag(repo: Repo) -> None:
+    with_packages(repo, "ground", "first", "second")
+    repo.append("images/ground/image.yaml", "limits: {packages: 1, shells: 0, size: 1kB, compressed-size: 1kB}\n")
+    failed = repo.run("web")
+    assert failed.status == 1 and failed.ran == ("base:ground", "sbom:ground") and failed.failed == ("sbom:ground",)
+    for wrong in ("packages: found 2;", "shells: found 1;", "size: found ", "compressed-size: found "):
+        assert f": limits.{wrong}" in failed.output
+    assert "B no package" in failed.output and "`squash:` takes packages and files away" in failed.output
+    assert not repo.tagged("ground")
+    old, new = "packages: 1, shells: 0, size: 1kB, compressed-size: 1kB", "packages: 2, shells: 1"
+    repo.replace("images/ground/image.yaml", old, new)
+    assert repo.run("ground").ran == ("sbom:ground", "verify:ground")
+    assert repo.tagged("ground") and not repo.left_over()
 
 
 @pytest.mark.engine

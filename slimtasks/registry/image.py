@@ -9,7 +9,7 @@ from slimtasks.errors import Damaged
 from slimtasks.job import result_file
 from slimtasks.oci.archive import config_in, manifest_json
 from slimtasks.oci.document import CONFIG, MANIFEST
-from slimtasks.records import SlimImage, intact, read_record
+from slimtasks.records import SlimImage, read_record
 from slimtasks.registry.blob import Blob, of_bytes
 from slimtasks.registry.compressed import compressed
 from slimtasks.spec.model import Image
@@ -29,15 +29,23 @@ class Travelling:
         """All that the manifest names, each once."""
         return tuple({blob.digest: blob for blob in (*self.layers, self.config)}.values())
 
+    @property
+    def size(self) -> int:
+        """Bytes of the blobs."""
+        return sum(blob.size for blob in self.blobs)
+
 
 def travelling(workspace: Workspace, image: Image) -> Travelling:
     """The image as it was built last; Damaged where it is not that any more."""
     archive = workspace.image(image.name).archive
-    config = of_bytes(CONFIG, config_in(archive))
-    if config.digest != read_record(result_file(workspace, image), SlimImage).config_digest:
+    config = config_in(archive)
+    if of_bytes(CONFIG, config).digest != read_record(result_file(workspace, image), SlimImage).config_digest:
         raise Damaged(archive, "it is not the image that was built last")
-    with intact(archive):
-        diff_ids = json.loads(config.content)["rootfs"]["diff_ids"]  # type: ignore[arg-type]
-    layers = tuple(compressed(workspace, diff_id) for diff_id in diff_ids)
-    manifest = manifest_json(config.content, [layer.descriptor() for layer in layers])  # type: ignore[arg-type]
-    return Travelling(of_bytes(MANIFEST, manifest), config, layers)
+    return travelling_as(workspace, config)
+
+
+def travelling_as(workspace: Workspace, config: bytes) -> Travelling:
+    """The image of that config, whose layers are in the store; they are compressed unless they were before."""
+    layers = tuple(compressed(workspace, diff_id) for diff_id in json.loads(config)["rootfs"]["diff_ids"])
+    manifest = manifest_json(config, [layer.descriptor() for layer in layers])
+    return Travelling(of_bytes(MANIFEST, manifest), of_bytes(CONFIG, config), layers)

@@ -5,6 +5,7 @@ Plain dictionaries: the official library would bring six packages more, and each
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from slimtasks import __version__
@@ -12,6 +13,7 @@ from slimtasks.sbom.component import Component
 from slimtasks.sbom.document import Subject, printable
 
 _IMAGE = "image"
+_PACKAGE = "library"
 SBOM = "sbom"
 VEX = "vex"
 
@@ -28,6 +30,11 @@ def bill(subject: Subject) -> dict[str, Any]:
         told["compositions"] = [{"aggregate": "incomplete", "dependencies": [_IMAGE]}]
         told["properties"] = [_property("slimtasks:lack", subject.lack)]
     return told
+
+
+def packages_of(bill: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The packages in a bill that was read again."""
+    return [one for one in bill.get("components", ()) if one["type"] == _PACKAGE]
 
 
 def exploitability(subject: Subject) -> dict[str, Any]:
@@ -70,7 +77,7 @@ def _system(subject: Subject) -> list[dict[str, Any]]:
 def _component(one: Component, subject: Subject) -> dict[str, Any]:
     scope, _, bare = one.name.rpartition("/") if one.type == "npm" else (one.group, "", one.name)
     told: dict[str, Any] = {
-        "type": "library",
+        "type": _PACKAGE,
         "bom-ref": one.reference,
         "name": bare,
         "version": one.version,

@@ -155,8 +155,10 @@ class Limits:
     """Past which the image fails; None is no limit."""
 
     size: DecimalBytes | None = None  # of the files, uncompressed
+    compressed_size: DecimalBytes | None = None  # of what push sends: layers and config
     reduction: NotNegative | None = None  # bytes of the fat image for each of the slim one, at least
     files: Number | None = None
+    packages: Number | None = None  # in the bill of materials
     setuid: Number | None = None
     shells: Number | None = None
     writable_paths: Number | None = None

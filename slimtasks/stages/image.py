@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slimtasks import fatfiles
 from slimtasks.additions import additions
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.by_builder import build
 from slimtasks.assembly.finish import finish
 from slimtasks.assembly.packed import Packed, read_packed
-from slimtasks.errors import SlimError
 from slimtasks.job import Job
-from slimtasks.limits import Measured, exceeded, largest
-from slimtasks.records import Entry, Selected, read_lines, write_json
+from slimtasks.limits import Measured, check_limits
+from slimtasks.records import Entry, Selected, intact, read_json, read_lines, write_json
+from slimtasks.registry.image import travelling_as
+from slimtasks.sbom.cyclonedx import packages_of
 from slimtasks.sizes import size_text
 from slimtasks.spec.model import Limits
 
@@ -31,16 +34,17 @@ def run(job: Job) -> str:
 
 def _check_limits(job: Job, packed: Packed) -> None:
     """Before anything is written or loaded; SlimError with all limits that are not kept."""
-    if job.image.limits == Limits():
+    limits = job.image.limits
+    if limits == Limits():
         return
-    entries = _entries(job)
     size, files = packed.below.under(packed.layers)
-    over = exceeded(job.image.limits, Measured(entries, size, files, fatfiles.fat(job.files).size))
-    if over:
-        most = "\n".join(f"    {line}" for line in largest(entries))
-        what = "\n".join((*over, f"  most bytes come from\n{most}"))
-        hint = f"`doit removed {job.image.name}` and `doit why {job.image.name} PATH` tell more; or change the limit"
-        raise SlimError(what, hint)
+    measured = Measured(_entries(job), size, files, fatfiles.fat(job.files).size)
+    if limits.compressed_size is not None:
+        measured = replace(measured, compressed_size=travelling_as(job.workspace, packed.config).size)
+    if limits.packages is not None:
+        with intact(job.files.bill):
+            measured = replace(measured, packages=len(packages_of(read_json(job.files.bill))))
+    check_limits(job.image, measured)
 
 
 def _entries(job: Job) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from slimtasks import fatfiles
 from slimtasks.assembly.base_image import base_entries
@@ -11,9 +12,11 @@ from slimtasks.assembly.packed import read_packed
 from slimtasks.elf import read_elf
 from slimtasks.inventories import captured, owned
 from slimtasks.job import Job
+from slimtasks.limits import Measured, check_limits
 from slimtasks.oci.config import seconds
 from slimtasks.oci.saved import scan
 from slimtasks.records import Selected, read_json, read_lines, write_json
+from slimtasks.registry.image import travelling_as
 from slimtasks.rootfs import Tree
 from slimtasks.sbom import cyclonedx, spdx
 from slimtasks.sbom.component import Component
@@ -52,13 +55,27 @@ def _slim(job: Job) -> Subject:
 
 
 def _base(job: Job) -> Subject:
-    """By its own package database: no list of the files that it was made of is kept."""
+    """By its own package database: no list of the files that it was made of is kept.
+
+    SlimError where it does not keep its limits: here all is known that they are of.
+    """
     store, scratch = job.workspace.layer_store, job.workspace.scratch_folder()
     with job.files.archive.open("rb") as stream:
         found = scan(stream, wanted=captured, read_elf=read_elf, scratch=scratch, store=store)
     contents = read_contents(job.workspace.layer(layer.diff_id) for layer in found.layers)
-    slimmed = whole(*owned(found), found.files, contents)
-    return _subject(job, slimmed, found.config_digest, seconds(found.config["created"]))
+    packages, entries = owned(found)
+    slimmed = whole(packages, entries, found.files, contents)
+    subject = _subject(job, slimmed, found.config_digest, seconds(found.config["created"]))
+    measured = Measured(
+        entries,
+        size=found.size,
+        files=sum(entry.type != "dir" for entry in entries),
+        packages=len(subject.components),
+    )
+    if job.image.limits.compressed_size is not None:
+        measured = replace(measured, compressed_size=travelling_as(job.workspace, found.raw_config).size)
+    check_limits(job.image, measured)
+    return subject
 
 
 def _subject(job: Job, slimmed: Slimmed, config_digest: str, created: int) -> Subject:
