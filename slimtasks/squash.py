@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slimtasks.errors import SpecError
+from slimtasks.nearest import near_package, near_path
 from slimtasks.packages import apk, rpm
 from slimtasks.packages.dependencies import is_named, staying, unmet
 from slimtasks.packages.dpkg import INFO, LICENCES, STATUS, STATUS_D, licences_named, stanzas
 from slimtasks.records import Entry, ImagePath, Package, bare_name
-from slimtasks.rootfs import Tree, join, normalise, parent, parents
+from slimtasks.rootfs import Tree, join, parent
 from slimtasks.sizes import count
 from slimtasks.spec import Rule
 
@@ -271,33 +271,15 @@ def _contents(
 
 def _check(tree: Tree, packages: Sequence[Package], remove: Sequence[Rule], names: Sequence[Rule]) -> None:
     mistakes = [
-        f"{rule.where}: {rule.text} matches no path of the base{_or(_nearest_path(tree, _pattern(rule)))}"
+        f"{rule.where}: {rule.text} matches no path of the base{near_path(_pattern(rule), tree)}"
         for rule in remove
         if not tree.match(_pattern(rule))
     ]
-    installed = sorted(bare_name(package.name) for package in packages)
+    installed = [package.name for package in packages]
     mistakes += [
-        f"{rule.where}: the base has no package {rule.text}{_or(_nearest(rule.text, installed))}"
+        f"{rule.where}: the base has no package {rule.text}{near_package(rule.text, installed)}"
         for rule in names
         if not any(is_named(package, rule.text) for package in packages)
     ]
     if mistakes:
         raise SpecError("\n".join(mistakes), "correct the rule, or take it out")
-
-
-def _or(nearest: str) -> str:
-    return f"; did you mean {nearest}?" if nearest else ""
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.6)), "")
-
-
-def _nearest_path(tree: Tree, pattern: str) -> str:
-    """What in the deepest directory of the pattern that exists is called most like what follows."""
-    path = normalise(pattern)
-    known = [above for above in parents(path) if above in tree]
-    directory = tree.walk(known[-1]).resolved if known else ImagePath("/")
-    follows = path[len(known[-1]) :].strip("/").partition("/")[0] if known else path
-    name = _nearest(follows, [child.rpartition("/")[2] for child in tree.children(directory)])
-    return join(directory, name) if name else ""

@@ -241,10 +241,10 @@ def test_every_rule_that_matches_nothing_is_named(base: Base) -> None:
         base.squash(remove=["/usr/share/dox", "/usr/shar/man", "/usr/share/m*n", "/x?"], purge=["pearl"], only=["zsh"])
     where = "images/base/image.yaml:5:3"
     assert error.value.what.splitlines() == [
-        f"{where}: /usr/share/dox matches no path of the base; did you mean /usr/share/doc?",
-        f"{where}: /usr/shar/man matches no path of the base; did you mean /usr/share?",
-        f"{where}: /x? matches no path of the base",
-        f"{where}: the base has no package pearl; did you mean perl?",
+        f"{where}: /usr/share/dox matches no path of the base; the nearest is /usr/share/doc",
+        f"{where}: /usr/shar/man matches no path of the base; the nearest is /usr/share/man",
+        f"{where}: /x? matches no path of the base; / has bin, etc, lib, ...",
+        f"{where}: the base has no package pearl; the nearest is perl",
         f"{where}: the base has no package zsh",
     ]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from slimtasks.answers.built import Built
 from slimtasks.answers.weights import Extent, Scales
 from slimtasks.errors import SlimError
+from slimtasks.nearest import near_package
 from slimtasks.records import Entry, ImagePath, bare_name
 from slimtasks.rootfs import is_engines
 from slimtasks.selection.inputs import NotKept
@@ -89,7 +89,7 @@ def _named(built: Built, package: str) -> str:
     found = [name for name in sorted(built.packages) if package in (name, bare_name(name))]
     if found:
         return found[0]
-    close = get_close_matches(bare_name(package), [bare_name(name) for name in built.packages], 1)
-    near = f"; did you mean {close[0]}?" if close else ""
     hint = f"`doit removed {built.image.name} -n 0` lists all of which something goes"
-    raise SlimError(f"the fat image of {built.image.name} has no package {package}{near}", hint)
+    raise SlimError(
+        f"the fat image of {built.image.name} has no package {package}{near_package(package, built.packages)}", hint
+    )

@@ -8,10 +8,10 @@ from typing import Literal
 from slimtasks.answers.built import Built, PackedLayer
 from slimtasks.answers.reasons import Because, Reasons
 from slimtasks.answers.weights import Extent, Scales
+from slimtasks.nearest import near_path, near_paths
 from slimtasks.records import Entry, ImagePath, Selected
 from slimtasks.rootfs import Tree, globbed, is_below, is_engines, normalise
 from slimtasks.selection import missing
-from slimtasks.selection.rules import nearby, nearest
 from slimtasks.selection.spec_lines import pattern_of, spec_line
 
 State = Literal["stays", "unlinked", "removed", "added", "base", "engine", "absent"]
@@ -94,7 +94,7 @@ def why(built: Built, asked: str) -> Why:
         return Why(built.image.name, asked, final, "base", passed, walk.final, layer=built.layer_of(final))
     uses = tuple(use.text for use in reasons.uses.of(final))
     if walk.final is None:
-        return Why(built.image.name, asked, final, "absent", passed, uses=uses, nearest=nearby(final, built.tree))
+        return Why(built.image.name, asked, final, "absent", passed, uses=uses, nearest=near_paths(final, built.tree))
     return _gone(built, asked, walk.final, passed, uses)
 
 
@@ -186,7 +186,7 @@ def _package(built: Built, entry: Entry) -> Ownership | None:
 def _pattern(built: Built, asked: str) -> Why:
     paths = built.tree.match(asked if asked.startswith("/") else f"/{asked}")
     if not paths:
-        near = nearest(asked, built.tree).removeprefix("; ")
+        near = near_path(asked, built.tree).removeprefix("; ")
         return Why(built.image.name, asked, asked, "absent", advice=(near,))
     inside = _extent(built, paths, spec_line("keep", normalise(asked), toml=_toml(built)))
     return Why(built.image.name, asked, asked, "stays" if inside.kept.files else "removed", inside=inside)

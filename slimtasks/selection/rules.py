@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from itertools import islice
 
+from slimtasks.nearest import near_package, near_path
 from slimtasks.records import ImagePath, Package, Reason, bare_name
-from slimtasks.rootfs import Tree, globbed, normalise, parent
+from slimtasks.rootfs import Tree, globbed, normalise
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 from slimtasks.spec import Rule
-
-_BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")
-_NEAR = 3  # paths of a kind
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ def matched(key: str, rules: Iterable[Rule], image: FatImage, errors: list[str])
     for rule in rules:
         paths = image.tree.match(rule.text)
         if not paths and normalise(rule.text) not in image.added:
-            errors.append(f"{quoted(key, rule)} matches nothing in the fat image{nearest(rule.text, image.tree)}")
+            errors.append(f"{quoted(key, rule)} matches nothing in the fat image{near_path(rule.text, image.tree)}")
         found.append(Matched(rule, paths, image.tree.way(rule.text) if paths else ()))
     return tuple(found)
 
@@ -76,8 +71,7 @@ def keep_packages(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: li
         for name in named:
             wanted.setdefault(name, rule)
         if not named:
-            close = get_close_matches(bare_name(rule.text), [bare_name(name) for name in image.packages], 1)
-            near = f"; the nearest is {close[0]}" if close else ""
+            near = near_package(rule.text, image.packages)
             errors.append(f"{quoted('keep-packages', rule)}: the fat image has no such package{near}")
     if wanted:
         for entry in image.tree:
@@ -94,51 +88,3 @@ def _packages_named(text: str, image: FatImage) -> tuple[str, ...]:
 def _is_named(package: Package, text: str, *, typed: bool) -> bool:
     name = package.name if typed else bare_name(package.name)
     return fnmatchcase(name, text) or fnmatchcase(f"{name}:{package.architecture}", text)
-
-
-def nearest(pattern: str, tree: Tree) -> str:
-    """What the rule may have meant, as the end of a message."""
-    if _BRACES.search(pattern):
-        return "; braces stand for themselves: write a rule for each of their words"
-    if globbed(pattern):
-        return _nearest_glob(pattern, tree)
-    found = nearby(pattern, tree)
-    if found:
-        return f"; the nearest is {found[0]}"
-    directory, absent = _as_far_as_there(normalise(pattern), tree)
-    return f"; {directory} is there, {absent} is not"
-
-
-def nearby(path: str, tree: Tree) -> tuple[ImagePath, ...]:
-    """What a path that is not there may mean, likeliest first: names like its own, and its own in other places."""
-    directory, absent = _as_far_as_there(normalise(path), tree)
-    children = tree.children(tree.walk(directory).resolved)
-    names = {child.rpartition("/")[2]: child for child in children}
-    close = [names[name] for name in get_close_matches(absent.rpartition("/")[2], list(names), _NEAR, 0.5)]
-    last = "/" + normalise(path).rpartition("/")[2]
-    elsewhere = list(islice((other for other in tree.paths if other.endswith(last)), _NEAR))
-    both = [*close, *elsewhere] if absent == normalise(path) else [*elsewhere, *close]
-    return tuple(dict.fromkeys(both))
-
-
-def _as_far_as_there(path: ImagePath, tree: Tree) -> tuple[ImagePath, ImagePath]:
-    """The lowest directory on the way to the path that is there, and what is not there in it."""
-    directory = parent(path)
-    while tree.lookup(tree.walk(directory).resolved) is None:
-        path, directory = directory, parent(directory)
-    return directory, path
-
-
-def _nearest_glob(pattern: str, tree: Tree) -> str:
-    head: list[str] = []
-    for part in normalise(pattern).split("/")[1:]:
-        if globbed(part):
-            break
-        head.append(part)
-    directory = normalise("/".join(head))
-    final = tree.walk(directory).final
-    if final is None:
-        return nearest(directory, tree)
-    children = tree.children(final.path)
-    some = ", ".join(child.rpartition("/")[2] for child in children[:3]) + (", ..." if len(children) > 3 else "")
-    return f"; {directory} has {some}" if children else f"; {directory} is empty"
