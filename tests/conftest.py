@@ -12,11 +12,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.labels import OWNER, Owner
 from slimtasks.errors import EngineError
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # no test fails since the machine is busy
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -86,13 +90,30 @@ def engine_or_error() -> Engine | EngineError:
     return engine
 
 
+LEFT = pytest.StashKey[list[str]]()  # what the run, or one of its processes that ended, has left in the engine
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT] = []
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_testnodedown(node: Any) -> None:
+    """One of the processes that run the tests has ended."""
+    node.config.stash[LEFT] += getattr(node, "workeroutput", {}).get("left", [])
+
+
+@pytest.hookimpl(trylast=True)  # once all processes have ended
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fails a run that leaves a container, network or volume behind."""
+    left = session.config.stash[LEFT]
     if engine_or_error.cache_info().currsize and isinstance(engine := engine_or_error(), Engine):
-        left = list(owned_by(engine, str(Owner.current())))
-        if left:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            sys.stdout.write(f"\nERROR: this run leaves in the engine: {', '.join(left)}\n")
+        left += owned_by(engine, str(Owner.current()))
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = left
+    elif left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        sys.stdout.write(f"\nERROR: this run leaves in the engine: {', '.join(left)}\n")
 
 
 def owned_by(engine: Engine, owner: str) -> Iterator[str]:

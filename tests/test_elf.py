@@ -2,6 +2,7 @@ import io
 import random
 import shutil
 import struct
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,17 @@ elffile = pytest.importorskip("elftools.elf.elffile")
 
 def elf_files(most: int) -> list[Path]:
     """ELF files of this machine, spread over /usr/bin and /usr/lib."""
-    found = []
-    for directory in ("/usr/bin", "/usr/lib"):
-        for path in sorted(Path(directory).rglob("*")):
-            # Separate debug files have headers of what is not in them: pyelftools stumbles.
-            if path.is_file() and not path.is_symlink() and not path.is_relative_to("/usr/lib/debug"):
-                with path.open("rb") as file:
-                    if file.read(4) == b"\x7fELF":
-                        found.append(path)
-    return random.Random(2).sample(found, min(most, len(found)))
+    paths = sorted(path for directory in ("/usr/bin", "/usr/lib") for path in Path(directory).rglob("*"))
+    random.Random(2).shuffle(paths)
+    return list(islice(filter(is_elf, paths), most))  # reads no more files than it takes
+
+
+def is_elf(path: Path) -> bool:
+    # Separate debug files have headers of what is not in them: pyelftools stumbles.
+    if path.is_symlink() or not path.is_file() or path.is_relative_to("/usr/lib/debug"):
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def oracle(path: Path) -> Elf:

@@ -42,7 +42,7 @@ def log(digest: str, text: bytes) -> tuple[int, bytes]:
     return 3, message((1, digest), (3, 1), (4, text))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(1, 1 << 20), st.one_of(st.integers(0, (1 << 64) - 1), st.binary()))))
 def test_fields_are_read_as_they_were_written(values: list[tuple[int, int | bytes]]) -> None:
     assert list(fields(message(*values))) == values
