@@ -40,13 +40,17 @@ class Measured:
     entries: Sequence[Entry]
     size: int  # of its files' content, bytes
     files: int
-    fat_size: int = 0
+    fat_size: int = 0  # of what it was cut out of; 0 where there is nothing to compare it with
     packages: int = 0
     compressed_size: int = 0
 
     @property
     def reduction(self) -> float:
         return self.fat_size / self.size if self.size else float("inf")
+
+    @property
+    def is_smaller(self) -> bool:
+        return not self.fat_size or self.size < self.fat_size
 
     @property
     def setuid(self) -> int:
@@ -71,18 +75,27 @@ def _is_writable(entry: Entry) -> bool:
     return bool(entry.mode & 0o022 or (entry.uid and entry.mode & 0o200))
 
 
+def _size_text(size: float) -> str:
+    return size_text(int(size))
+
+
+def _bytes_text(size: float) -> str:
+    return f"{size:.0f} B"
+
+
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of limit: what is found, as text, and whether that is too little instead of too much."""
+    """One kind of limit: what is found, as text, rounded and not; whether that is too little instead of too much."""
 
     found: Callable[[Measured], float]
     text: Callable[[float], str] = lambda number: f"{number:.0f}"
+    exact: Callable[[float], str] = str
     least: bool = False
 
 
 _KINDS = {
-    "size": _Kind(lambda it: it.size, lambda number: size_text(int(number))),
-    "compressed-size": _Kind(lambda it: it.compressed_size, lambda number: size_text(int(number))),
+    "size": _Kind(lambda it: it.size, _size_text, _bytes_text),
+    "compressed-size": _Kind(lambda it: it.compressed_size, _size_text, _bytes_text),
     "reduction": _Kind(lambda it: it.reduction, lambda number: f"{number:.1f}", least=True),
     "files": _Kind(lambda it: it.files),
     "packages": _Kind(lambda it: it.packages),
@@ -94,14 +107,22 @@ _KINDS = {
 
 
 def check_limits(image: Image, measured: Measured) -> None:
-    """SlimError with all limits that are not kept, and what brings most."""
+    """SlimError with all limits that are not kept, and what brings most.
+
+    Without `reduction`, a slim image has to be smaller than what it was cut out of.
+    """
     over = exceeded(image.limits, measured)
+    way_out = "change the limit"
+    if image.limits.reduction is None and not measured.is_smaller:
+        size, fat_size = _told(measured.size, measured.fat_size, _KINDS["size"])
+        over = (f"{image.name}: {size}, not smaller than the fat image, which has {fat_size}", *over)
+        way_out = "`limits: {reduction: 0}` takes it as it is"
     if over:
         most = "\n".join(f"    {line}" for line in largest(measured.entries))
         what = "\n".join((*over, f"  most bytes come from\n{most}"))
         tell = f"`doit removed {image.name}` and `doit why {image.name} PATH` tell more"
         less = tell if image.kind == "slim" else "`squash:` takes packages and files away"
-        raise SlimError(what, f"{less}; or change the limit")
+        raise SlimError(what, f"{less}; or {way_out}")
 
 
 def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
@@ -112,10 +133,16 @@ def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
         found = kind.found(measured)
         if allowed is not None and (found < allowed if kind.least else found > allowed):
             bound = "at least" if kind.least else "at most"
-            text = kind.text if kind.text(found) != kind.text(allowed) else str
-            told = f"found {text(found)}; allowed: {bound} {text(allowed)}"
-            lines.append(f"{places.get(key, '')}: limits.{key}: {told}".removeprefix(": "))
+            has, may = _told(found, allowed, kind)
+            told = f"limits.{key}: found {has}; allowed: {bound} {may}"
+            lines.append(f"{places.get(key, '')}: {told}".removeprefix(": "))
     return tuple(lines)
+
+
+def _told(found: float, other: float, kind: _Kind) -> tuple[str, str]:
+    """Both as text; what would look the same is not rounded."""
+    text = kind.exact if kind.text(found) == kind.text(other) else kind.text
+    return text(found), text(other)
 
 
 def largest(entries: Iterable[Entry]) -> tuple[str, ...]:

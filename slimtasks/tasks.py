@@ -177,7 +177,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
             *([files.context] if image.final.builder == "docker" else []),
             *([files.bill] if image.limits.packages is not None else []),
         ],
-        uses=base,
+        uses=base | ({image.printer} - {""}),
         targets=[files.archive, files.image],
         settings=[image.final, image.tags, image.limits],
         checks=[inputs.image_there(session, files.image)],

@@ -139,6 +139,7 @@ class Repo:
         self.tags = tags
         self.engine = Engine(root)
         self.write("dodo.py", DODO)
+        self.write("pyproject.toml", "[tool.slimtasks]\nlimits.reduction = 0\n")  # all of `web` is used
         self.write("images/ground/image.yaml", GROUND.format(tags=tags))
         self.write("images/ground/Dockerfile", f"FROM scratch\nCOPY root /\nENV PATH=/bin\nLABEL slimtest={tags}\n")
         self.write("images/ground/root/etc/passwd", "root:x:0:0::/:/bin/sh\n")

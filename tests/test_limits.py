@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from pipeline_repo import Repo
 
-from slimtasks.limits import Measured, exceeded, largest
+from slimtasks.errors import SlimError
+from slimtasks.limits import Measured, check_limits, exceeded, largest
 from slimtasks.records import Entry, FileType, ImagePath
+from slimtasks.sizes import size_text
 from slimtasks.spec.fields import decimal_size
-from slimtasks.spec.model import Limits
+from slimtasks.spec.model import From, Image, Limits
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 
@@ -63,9 +67,20 @@ def test_all_that_are_not_kept_are_told_with_their_places() -> None:
     )
 
 
+def test_without_a_limit_it_has_to_be_smaller_than_the_fat_image() -> None:
+    image = Image(From(), name="app")
+    check_limits(image, replace(MEASURED, fat_size=198))
+    check_limits(image, replace(MEASURED, fat_size=0))  # nothing to compare it with
+    check_limits(replace(image, limits=Limits(reduction=0)), replace(MEASURED, fat_size=100))
+    for fat_size, told in ((197, "197 B"), (100, "100 B")):
+        with pytest.raises(SlimError) as error:
+            check_limits(image, replace(MEASURED, fat_size=fat_size))
+        assert error.value.what.startswith(f"app: 197 B, not smaller than the fat image, which has {told}\n  most ")
+
+
 def test_what_would_look_the_same_is_not_rounded() -> None:
     measured = Measured((), size=1_230_001, files=1)
-    assert exceeded(Limits(size=1_230_000), measured) == ("limits.size: found 1230001; allowed: at most 1230000",)
+    assert exceeded(Limits(size=1_230_000), measured) == ("limits.size: found 1230001 B; allowed: at most 1230000 B",)
     measured = Measured((), size=800, files=1, fat_size=1001)
     assert exceeded(Limits(reduction=1.26), measured) == ("limits.reduction: found 1.25125; allowed: at least 1.26",)
 
@@ -85,12 +100,42 @@ def test_an_image_past_its_limits_gets_no_tag(repo: Repo) -> None:
     assert failed.status == 1 and failed.failed == ("image:web",)
     assert "images/web/image.yaml:11:17: limits.files: found" in failed.output
     assert "images/web/image.yaml:11:31: limits.reduction: found 1.0; allowed: at least 3.0" in failed.output
+    assert "or change the limit" in failed.output
     assert "limits.shells" not in failed.output and "MB no package" in failed.output
     assert not repo.tagged("web")
     repo.replace("images/web/image.yaml", "limits: {files: 2, reduction: 3", "limits: {files: 99")
     assert repo.run("web").ran == ("image:web", "verify:web")
     assert repo.tagged("web")
     assert not repo.left_over()
+
+
+@pytest.mark.engine
+def test_one_that_is_not_smaller_fails_unless_that_is_asked_for(repo: Repo) -> None:
+    repo.path("pyproject.toml").unlink()
+    failed = repo.run("web")
+    assert failed.failed == ("image:web",) and not repo.tagged("web")
+    told = r"web: [\d.]+ M?B, not smaller than the fat image, which has [\d.]+ M?B\n"
+    assert re.search(told, failed.output), failed.output
+    assert "MB no package" in failed.output
+    assert "or `limits: {reduction: 0}` takes it as it is" in failed.output
+    repo.append("images/web/image.yaml", "limits: {reduction: 0}\n")
+    assert repo.run("web").ran == ("image:web", "verify:web")
+
+
+@pytest.mark.engine
+def test_what_an_image_prints_is_compared_with_that_image(repo: Repo) -> None:
+    repo.path("pyproject.toml").unlink()
+    repo.append("images/ground/Dockerfile", "COPY context /context\n")
+    repo.write("images/ground/context/Dockerfile", "FROM scratch\nCOPY page /\n")
+    repo.write("images/ground/context/page", "page\n")
+    repo.write(
+        "images/page/image.yaml",
+        f"tags: [{repo.tags}/page]\nfrom: {{image: ground, stdout: [busybox, tar, -c, -C, /context, .]}}\n",
+    )
+    made = repo.run("page", "report")
+    assert made.status == 0, made.output
+    assert f"5 B instead of {size_text(repo.result('ground')['size'])}" in made.output
+    assert repo.report()["page"]["source_size"] == repo.result("ground")["size"]
 
 
 def with_packages(repo: Repo, image: str, *names: str) -> None:

@@ -228,6 +228,12 @@ class Image:
         return (*self.workload, *self.checks)
 
     @property
+    def printer(self) -> str:
+        """The declared image whose container prints what this one is made of (from.stdout); empty for none."""
+        printers = (name for written, name in self.references if written == self.source.image)
+        return next(printers, "") if self.source.stdout else ""
+
+    @property
     def depends(self) -> tuple[str, ...]:
         """Names of the declared images that this one uses, sorted."""
         return tuple(sorted({name for _, name in self.references}))

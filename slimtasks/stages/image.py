@@ -10,7 +10,7 @@ from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.by_builder import build
 from slimtasks.assembly.finish import finish
 from slimtasks.assembly.packed import Packed, read_packed
-from slimtasks.job import Job
+from slimtasks.job import Job, result_file
 from slimtasks.limits import Measured, check_limits
 from slimtasks.records import Entry, Selected, intact, read_json, read_lines, write_json
 from slimtasks.registry.image import travelling_as
@@ -28,23 +28,33 @@ def run(job: Job) -> str:
     else:
         image = finish(job, packed.config, packed.layers, packed.below)
     write_json(job.files.image, image)
-    fat = fatfiles.fat(job.files)
-    return f"{size_text(image.size)} instead of {size_text(fat.size)}, {image.files} files"
+    return f"{size_text(image.size)} instead of {size_text(_fat_size(job))}, {image.files} files"
 
 
 def _check_limits(job: Job, packed: Packed) -> None:
     """Before anything is written or loaded; SlimError with all limits that are not kept."""
-    limits = job.image.limits
-    if limits == Limits():
-        return
+    limits, source = job.image.limits, job.image.source
     size, files = packed.below.under(packed.layers)
-    measured = Measured(_entries(job), size, files, fatfiles.fat(job.files).size)
+    comparable = job.image.printer or not source.stdout or limits.reduction is not None  # else it is its own fat image
+    measured = Measured((), size, files, _fat_size(job) if comparable else 0)
+    if limits == Limits() and measured.is_smaller:
+        return
+    measured = replace(measured, entries=_entries(job))
     if limits.compressed_size is not None:
         measured = replace(measured, compressed_size=travelling_as(job.workspace, packed.config).size)
     if limits.packages is not None:
         with intact(job.files.bill):
             measured = replace(measured, packages=len(packages_of(read_json(job.files.bill))))
     check_limits(job.image, measured)
+
+
+def _fat_size(job: Job) -> int:
+    """The bytes of what it was cut out of: of what a container has printed, those of that one's image."""
+    if job.image.printer:
+        printed = result_file(job.workspace, job.images[job.image.printer])
+        with intact(printed):
+            return int(read_json(printed)["size"])
+    return fatfiles.fat(job.files).size
 
 
 def _entries(job: Job) -> list[Entry]:

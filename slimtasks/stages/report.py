@@ -28,7 +28,7 @@ def rows(workspace: Workspace, repo: Repo) -> list[dict[str, Any]]:
     Sizes are in bytes, uncompressed; seconds are those of each stage's last run.
     """
     shown = (i for i in repo.images if i.name in repo.default or workspace.image(i.name).folder.exists())
-    return [_row(workspace, image) for image in shown]
+    return [_row(workspace, repo, image) for image in shown]
 
 
 def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
@@ -46,7 +46,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     return "\n".join([*(_align(line, widths) for line in lines), *missing, *_not_kept(found)])
 
 
-def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
+def _row(workspace: Workspace, repo: Repo, image: Image) -> dict[str, Any]:
     files = workspace.image(image.name)
     fat, made, verify = map(_known, (files.fat, result_file(workspace, image), files.verify))
     trace, selection = map(_header, (files.trace, files.selection))
@@ -55,7 +55,7 @@ def _row(workspace: Workspace, image: Image) -> dict[str, Any]:
         "kind": image.kind,
         "tags": list(image.tags),
         "platform": made.get("platform") or _platform(fat),
-        "source_size": _source_size(workspace, image, fat),
+        "source_size": _source_size(workspace, repo, image, fat),
         "size": made.get("size", 0),
         "layers": len(made.get("layers", ())),
         "files": made.get("files", 0),
@@ -106,14 +106,10 @@ def _known(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _source_size(workspace: Workspace, image: Image, fat: dict[str, Any]) -> int:
+def _source_size(workspace: Workspace, repo: Repo, image: Image, fat: dict[str, Any]) -> int:
     """The bytes of what was slimmed: of an image whose context another one printed, that other one's."""
-    printers = [name for written, name in image.references if image.source.stdout and written == image.source.image]
-    for name in printers:
-        printer = _known(workspace.image(name).fat)
-        if printer:
-            return int(printer.get("size", 0))
-    return int(fat.get("size", 0))
+    printer = _known(result_file(workspace, repo.image(image.printer))) if image.printer else {}
+    return int((printer or fat).get("size", 0))
 
 
 def _platform(fat: dict[str, Any]) -> str:
