@@ -101,6 +101,7 @@ def run_update(image: Image, session: Session) -> Any:
 
     def fetched() -> str:
         source, summary = update(_job(image, session))
+        session.forget_images()
         if source:
             session.fetched[image.name] = source
         return summary

@@ -26,7 +26,8 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
         if path.name in _NAMING and path.exists():
             yield from _let_go(session, image, path, dryrun)
     files = session.workspace.image(image.name)
-    for path in (*targets, files.costs, files.packages_lock, files.pushed, *sorted(files.folder.glob("*.unfinished"))):
+    beside = (files.costs, files.packages_lock, files.fetched, files.pushed)
+    for path in (*targets, *beside, *sorted(files.folder.glob("*.unfinished"))):
         if path.exists():
             yield str(path)
             if not dryrun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from slimtasks.records import intact, read_json
 from slimtasks.spec.model import Image
@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """A bootstrap, or an image that is not of this repo: what a source is made of, as it was taken."""
+
+    name: str  # an image's as the spec or the Dockerfile writes it, a bootstrap's suite
+    date: int  # seconds since 1970
+    counts: Literal["fetched", "created"]  # what the date is of
+    id: str = ""  # the engine's, of an image
+    digest: str = ""  # its manifest's, where a registry gave it
+
+
+@dataclass(frozen=True)
 class Source:
     """The image that a spec's `from:` means, in the engine."""
 
     id: str
     packages_lock: str = ""  # what its bootstrap has installed, as images/<n>/packages.lock has it
+    fetched: tuple[Fetched, ...] = ()  # what it is made of, less what is declared in this repo
 
 
 @dataclass(frozen=True)

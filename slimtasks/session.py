@@ -95,6 +95,10 @@ class Session:
         except EngineError:
             return None
 
+    def forget_images(self) -> None:
+        """Lists them anew, since tags may have moved."""
+        self.__dict__.pop("images", None)
+
     def _take_lock(self) -> None:
         """Holds the checkout, outside `alone` until this process ends; waits while another run does."""
         if self._lock:
@@ -106,5 +110,5 @@ class Session:
         except BlockingIOError:
             self._say("another run is at work in this checkout: waiting for it to end")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            self.__dict__.pop("images", None)  # the other one may have made some
+            self.forget_images()  # the other one may have made some
         shutil.rmtree(self.workspace.scratch, ignore_errors=True)

@@ -1,6 +1,6 @@
 """`doit update`: fetches what an image is made of, before anything of the image is touched.
 
-So a mirror that cannot be reached leaves all as it was, and up to date.
+So a mirror or registry that cannot be reached leaves all as it was, and up to date.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slimtasks import fatfiles
+from slimtasks.ages import note_fetched, read_fetched
 from slimtasks.errors import Damaged, SlimError
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Job, Source
@@ -19,6 +20,7 @@ from slimtasks.records import ImagePath, SlimImage, intact, read_json, read_reco
 from slimtasks.rootfs import normalise
 from slimtasks.sbom.cyclonedx import packages_of
 from slimtasks.sizes import count
+from slimtasks.sources.foreign import foreign_names, renew
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.obtain import fetch
 from slimtasks.sources.package_lock import Installed, parse_packages_lock
@@ -35,14 +37,33 @@ def update(job: Job) -> tuple[Source | None, str]:
 
     An images/<n>/packages.lock is written anew where it names others.
     """
-    wanted = job.image.source.bootstrap
-    done = f"bootstrapped {wanted.suite}" if wanted else "built without cache"
+    done = ", ".join((*_made(job.image), *(renew(job, name) for name in foreign_names(job.image))))
     source = fetch(job, fresh=True)
     locked = f"; {packages_lock(job.image).name} is written anew" if _renew_lock(job, source) else ""
     if _is_news(job, source):
-        return source, done + locked
+        return source, done + locked + _changed(job, source)
     job.engine.untag(making_tag(job))
+    note_fetched(job.files, source.fetched)
     return None, f"{done}: nothing newer{locked}"
+
+
+def _made(image: Image) -> Iterator[str]:
+    if image.source.bootstrap:
+        yield f"bootstrapped {image.source.bootstrap.suite}"
+    if image.source.dockerfile:
+        yield "built without cache"
+
+
+def _changed(job: Job, source: Source) -> str:
+    """Which packages of the fat image are others in one that came from a registry."""
+    if job.image.kind != "slim" or not job.image.source.image:
+        return ""
+    try:
+        before = _of_build(job.workspace, job.files)
+    except (FileNotFoundError, Damaged):
+        return ""
+    now = inventory_of(job.workspace, job.engine, source.id, job.say)
+    return f"; {changes(before, _of_build(job.workspace, now))}"
 
 
 def _renew_lock(job: Job, source: Source) -> bool:
@@ -65,10 +86,15 @@ def _renew_lock(job: Job, source: Source) -> bool:
 def _is_news(job: Job, source: Source) -> bool:
     """Whether other packages are installed, or else other files are there, than in what the image is made of.
 
-    Of a base that is not bootstrapped nothing tells that.
+    Of a base that is built nothing tells that; an image of the engine is another one by its id.
     """
     if source.packages_lock and job.files.packages_lock.exists():
         return _packages(job.files.packages_lock.read_text(errors="replace")) != _packages(source.packages_lock)
+    taken = read_fetched(job.files)
+    if job.image.source.image and (taken is None or [one.id for one in taken] != [one.id for one in source.fetched]):
+        return True
+    if job.image.source.image and not job.image.source.stdout:
+        return False
     if not job.files.fat.exists():
         return True
     known = inventory_of(job.workspace, job.engine, source.id, job.say)

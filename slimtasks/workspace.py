@@ -104,6 +104,11 @@ class ImageFiles:
         return self.folder / "packages.lock"
 
     @property
+    def fetched(self) -> Path:
+        """What from outside the repo it is made of, with dates; in nobody's input, so that they change nothing."""
+        return self.folder / "fetched.json"
+
+    @property
     def pushed(self) -> Path:
         """Where it was pushed to the last time, and how much of it; in nobody's input."""
         return self.folder / "pushed.json"

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {folder}/store}}}}
 http: {{addr: '127.0.0.1:{port}'{more}}}
 """
-Start = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
@@ -48,28 +47,55 @@ def registry_program(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "usr/bin/docker-registry")
 
 
+class Registries:
+    """Starts registries, each with a folder of its own."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = program
+        self._folder = folder
+        self._running: dict[str, tuple[Path, subprocess.Popen[bytes]]] = {}
+
+    def __call__(self, settings: str = "", http: str = "") -> str:
+        """One of these settings ('auth: ...' and so on; more of `http`); its 'host:port'."""
+        folder, port = self._folder / f"registry-{time.monotonic_ns()}", free_port()
+        folder.mkdir()
+        (folder / "config.yml").write_text(_SETTINGS.format(folder=folder, port=port, more=http) + settings)
+        self._serve(f"127.0.0.1:{port}", folder)
+        return f"127.0.0.1:{port}"
+
+    def restart(self, host: str, folder: Path, settings: str = "") -> None:
+        """One that was stopped, with more settings."""
+        with (folder / "config.yml").open("a") as file:
+            file.write(settings)
+        self._serve(host, folder)
+
+    def stop(self, host: str) -> Path:
+        """Its folder, which stays."""
+        folder, process = self._running.pop(host)
+        process.terminate()
+        process.wait()
+        return folder
+
+    def stop_all(self) -> None:
+        for host in tuple(self._running):
+            self.stop(host)
+
+    def _serve(self, host: str, folder: Path) -> None:
+        with (folder / "log").open("wb") as log:
+            command = [self._program, "serve", str(folder / "config.yml")]
+            self._running[host] = folder, subprocess.Popen(command, stdout=log, stderr=log)
+        wait_for(int(host.rpartition(":")[2]))
+
+
 @pytest.fixture
-def start_registry(registry_program: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts one of these settings ('auth: ...' and so on; more of `http`); its 'host:port'."""
-    with contextlib.ExitStack() as running:
-
-        def start(settings: str = "", http: str = "") -> str:
-            folder, port = tmp_path / f"registry-{time.monotonic_ns()}", free_port()
-            folder.mkdir()
-            written = folder / "config.yml"
-            written.write_text(_SETTINGS.format(folder=folder, port=port, more=http) + settings)
-            log = running.enter_context((folder / "log").open("wb"))
-            process = subprocess.Popen([registry_program, "serve", str(written)], stdout=log, stderr=log)
-            running.callback(process.wait)
-            running.callback(process.terminate)
-            wait_for(port)
-            return f"127.0.0.1:{port}"
-
-        yield start
+def start_registry(registry_program: str, tmp_path: Path) -> Iterator[Registries]:
+    registries = Registries(registry_program, tmp_path)
+    yield registries
+    registries.stop_all()
 
 
 @pytest.fixture
-def registry(start_registry: Start) -> str:
+def registry(start_registry: Registries) -> str:
     """One that takes anything of anybody."""
     return start_registry()
 

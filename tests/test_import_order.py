@@ -15,7 +15,7 @@ ROWS = (
     "records process fingerprint workspace progress sizes",
     "spec elf rootfs engine",
     "oci job",
-    "packages ldso workload session costs fatfiles additions limits nearest",
+    "packages ldso workload session costs ages fatfiles additions limits nearest",
     "selection registry squash trace proving inventories junit layers",
     "sources tracekey",
     "assembly tracestore lockfile elsewhere recorder",

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from debian_registry import Start, built, free_port
+from debian_registry import Registries, built, free_port
 
 from slimtasks.errors import SlimError
 from slimtasks.pushing import send
@@ -61,7 +61,7 @@ def login(host: str, password: str = PASSWORD) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def guarded(start_registry: Start, tmp_path: Path) -> str:
+def guarded(start_registry: Registries, tmp_path: Path) -> str:
     """A registry that asks for a password."""
     (tmp_path / "htpasswd").write_text(HTPASSWD)
     return start_registry(f"auth: {{htpasswd: {{realm: here, path: {tmp_path}/htpasswd}}}}\n")
@@ -106,7 +106,7 @@ def test_a_credential_helper(
     assert f"without credentials ({config}/config.json has none for {guarded})" in said
 
 
-def test_a_token(push: Callable[..., str], start_registry: Start, tmp_path: Path) -> None:
+def test_a_token(push: Callable[..., str], start_registry: Registries, tmp_path: Path) -> None:
     """From whom the registry names: for a password, or for the identity token that a login has left."""
     key, certificate = tls_files(tmp_path)
     with token_server(key) as (realm, asked):
@@ -175,7 +175,7 @@ def unpadded(data: bytes) -> str:
 
 
 def test_a_certificate_that_nobody_vouches_for(
-    push: Callable[..., str], start_registry: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    push: Callable[..., str], start_registry: Registries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, certificate = tls_files(tmp_path)
     host = start_registry(http=f", tls: {{certificate: {certificate}, key: {key}}}")

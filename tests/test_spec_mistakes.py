@@ -161,7 +161,9 @@ SOURCES = {
     "from: {dockerfile: sub/Dockerfile, target: x}": "1:44: from.target: found 'x', not a stage; allowed: build, last",
     "from: {dockerfile: sub/Dockerfile, context: nil}": "1:45: from.context: images/app/nil does not exist",
     "from: {image: a, target: x}": "1:18: from.target: only beside from.dockerfile",
-    "from: {image: a, pull_policy: always}": "1:18: from.pull_policy: not supported yet",
+    "from: {image: a, pull_policy: always}": "1:31: from.pull_policy: found 'always'; allowed: missing, never (nothin",
+    "from: {image: a, pull-policy: never}": "1:18: from.pull-policy: unknown key; did you mean pull_policy? allowed:",
+    "from: {dockerfile: sub/Dockerfile, pull_policy: never}": "1:36: from.pull_policy: only beside from.image",
     "from: {bootstrap: {}}": "1:19: from.bootstrap.suite: is missing; needed: suite",
     "from: {bootstrap: {suite: b}, stdout: [x]}": "1:31: from.stdout: only beside from.dockerfile or from.image",
     "from: {image: a, stdout: []}": "1:26: from.stdout: found a list; allowed: the command that prints a build context",
@@ -183,6 +185,13 @@ def test_mistake_in_from(tmp_path: Path, text: str) -> None:
     found = lines(tmp_path, {"images/app/image.yaml": f"{text}\n", **files})
     assert len(found) == 1, found
     assert found[0].startswith(f"images/app/image.yaml:{SOURCES[text]}")
+
+
+def test_what_is_of_this_repo_is_never_pulled(tmp_path: Path) -> None:
+    app = "from: {image: ground, pull_policy: never}\n"
+    found = lines(tmp_path, {"images/app/image.yaml": app, "images/ground/image.yaml": FROM})
+    problem = "from.pull_policy: only beside an image of a registry; ground is one of this repo"
+    assert found == [f"images/app/image.yaml:1:36: {problem}"]
 
 
 def test_compose_and_kubernetes_are_not_there_yet(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from slimtasks.spec.suggest import meant
 class Update(Run):  # type: ignore[misc]  # doit has no types
     """For each image, lowest first, runs `_update:NAME` and its own tasks; then `_changes:NAME`."""
 
-    doc_purpose = "fetch newer packages, make anew what follows, and say which packages changed"
+    doc_purpose = "fetch newer packages and images, make anew what follows, and say which packages changed"
     doc_usage = "[NAME...]"
     doc_description = (
-        "Bootstraps anew, and builds Dockerfiles without cache: for each NAME (without one, for what a plain `doit` "
-        "builds), and for all that it is made of. An images/NAME/packages.lock is written anew. Images that were "
-        "built before and are made of a NAME are made anew, too. Where something cannot be fetched, what is made of "
-        "it stays as it was."
+        "Bootstraps anew, pulls images of registries, and builds Dockerfiles without cache: for each NAME (without "
+        "one, for what a plain `doit` builds), and for all that it is made of. An images/NAME/packages.lock is "
+        "written anew. Images that were built before and are made of a NAME are made anew, too. Where something "
+        "cannot be fetched, what is made of it stays as it was."
     )
     sel_tasks: list[str]
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = RunNamed.cmd_options

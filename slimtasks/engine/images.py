@@ -78,9 +78,9 @@ def pull(connection: Connection, ref: str, platform: str, progress: Callable[[st
                 if "progressDetail" not in message or not message["progressDetail"]:
                     progress(" ".join(str(message[key]) for key in ("id", "status") if message.get(key)))
     except Refused as error:
-        reason = error.what.removeprefix(f"{doing} failed: ")
+        lacking = "" if inspect_image(connection, ref) else "is not in the engine and "
         raise EngineError(
-            f"the image {ref} is not in the engine and cannot be pulled: {reason}",
+            f"the image {ref} {lacking}cannot be pulled: {error.reason}",
             "check its name and the network, `docker login` where the registry wants it, or load it with `docker load`",
         ) from error
     return identity(connection, ref)

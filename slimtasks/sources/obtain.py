@@ -9,17 +9,19 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from slimtasks.ages import note_fetched
 from slimtasks.engine.build import Build
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.failure import Gone, Refused
 from slimtasks.engine.stopwatch import PROGRAMS
 from slimtasks.errors import BuildError, EngineError, SlimError
 from slimtasks.fingerprint import digest_of_file
-from slimtasks.job import Job, Source
+from slimtasks.job import Fetched, Job, Source
 from slimtasks.oci.archive import write_image
 from slimtasks.oci.config import KIND_LABEL, image_config
 from slimtasks.records import whole_file
 from slimtasks.sources.bootstrap import bootstrap
+from slimtasks.sources.foreign import described
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.package_lock import PackagesLock, fitting, packages_lock_text, read_packages_lock
 from slimtasks.sources.steady import steady
@@ -33,8 +35,9 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def obtain(job: Job) -> str:
-    """The id of the source image; build/<n>/packages.lock says what a bootstrap has installed."""
+    """The id of the source image; build/<n>/packages.lock says what a bootstrap has installed, fetched.json how old."""
     source = job.fetched or fetch(job)
+    note_fetched(job.files, source.fetched)
     if source.packages_lock:
         with whole_file(job.files.packages_lock) as file:
             file.write(source.packages_lock.encode())
@@ -49,7 +52,7 @@ def fetch(job: Job, *, fresh: bool = False) -> Source:
     try:
         if job.image.source.bootstrap:
             return _bootstrapped(job, job.image.source.bootstrap, fresh=fresh)
-        return Source(_obtained(job, fresh=fresh))
+        return Source(_obtained(job, fresh=fresh), fetched=described(job))
     except BaseException:
         with suppress(EngineError):  # which is gone, perhaps
             job.engine.untag(making_tag(job))
@@ -81,7 +84,8 @@ def _bootstrapped(job: Job, wanted: Bootstrap, *, fresh: bool) -> Source:
         config = image_config(bare, made, kind="build", created=0)
         write_image(archive, config, [tree], [making_tag(job)])
         loaded = job.engine.load(archive)
-        return Source(loaded, packages_lock_text(job.image.name, tells) if installed else "")
+        fetched = (Fetched(wanted.suite, tells.fetched, "fetched"),)
+        return Source(loaded, packages_lock_text(job.image.name, tells) if installed else "", fetched)
     finally:
         tree.unlink(missing_ok=True)
         archive.unlink(missing_ok=True)
@@ -89,7 +93,8 @@ def _bootstrapped(job: Job, wanted: Bootstrap, *, fresh: bool) -> Source:
 
 def _existing(job: Job) -> str:
     source = job.image.source
-    identity = taken(job, source.image, f"{source.where}: from.image", job.image.run.platform)
+    key, pulls = f"{source.where}: from.image", source.pull_policy != "never"
+    identity = taken(job, source.image, key, job.image.run.platform, pulls=pulls)
     labels = ((job.engine.inspect_image(identity) or {}).get("Config") or {}).get("Labels") or {}
     if job.image.kind == "slim" and not source.stdout and labels.get(KIND_LABEL) == "slim":
         raise SlimError(
@@ -99,8 +104,8 @@ def _existing(job: Job) -> str:
     return identity
 
 
-def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:
-    """The id of the image that the spec calls `wanted`: declared in this repo, in the engine, or pulled.
+def taken(job: Job, wanted: str, key: str, platform: str = "", *, pulls: bool = True) -> str:
+    """The id of the image that the spec calls `wanted`: declared in this repo, in the engine, or, if `pulls`, pulled.
 
     `key` is where it says so, for the error.
     """
@@ -110,6 +115,11 @@ def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:
     found = job.engine.inspect_image(wanted)
     if found:
         return str(found["Id"])
+    if not pulls:
+        raise EngineError(
+            f"{key}: {wanted} is not in the engine, and pull_policy: never",
+            "`docker pull` or `docker load` it, or take the pull_policy out",
+        )
     try:
         return job.engine.pull(wanted, platform=platform, progress=job.say)
     except Gone:

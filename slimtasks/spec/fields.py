@@ -76,6 +76,7 @@ _DURATION = r"(\d+(?:\.\d+)?)(h|ms|m|s|us)"
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _SIZE = r"(\d+(?:\.\d+)?) ?(?:([kmgtKMGT])[iI]?[bB]?|[bB])?"
 _DECIMAL_SIZE = r"(\d+(?:\.\d+)?) ?([kmgtKMGT]?)([iI]?)[bB]"
+_PULL_POLICIES = "missing, never (nothing is fetched again by itself: `doit update NAME` asks the registry)"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -206,4 +207,5 @@ TargetPath = Annotated[str, Parsed(image_path)]
 ExitStatus = Annotated[int, Parsed(between(0, 255))]
 Variables = Annotated[tuple[tuple[str, str | None], ...], PairsOf(bare=True)]
 Pairs = Annotated[tuple[tuple[str, str], ...], PairsOf(bare=False)]
+PullPolicy = Annotated[str, Parsed(matching("missing|never", _PULL_POLICIES))]
 Word = Annotated[str, Parsed(matching(r"[^\s]+", "a word without spaces"))]

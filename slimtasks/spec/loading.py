@@ -17,7 +17,7 @@ from slimtasks.spec.names import tagged
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.sources import Sources, folders
 from slimtasks.spec.suggest import meant
-from slimtasks.spec.tree import Mistake, Scalar, Sequence, found
+from slimtasks.spec.tree import Loc, Mistake, Scalar, Sequence, find, found
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,10 @@ def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Imag
                 reading.wrong(draft.place(loc), loc, problem)
         elif name:
             references.add((written, name))
+            policy: Loc = ("from", "pull_policy")
+            if loc == ("from", "image") and find(draft.tree, policy):
+                problem = f"only beside an image of a registry; {written} is one of this repo"
+                reading.wrong(draft.place(policy), policy, problem)
     return replace(image, references=tuple(sorted(references)))
 
 

@@ -18,6 +18,7 @@ from slimtasks.spec.fields import (
     Number,
     Pairs,
     Parsed,
+    PullPolicy,
     Seconds,
     TargetPath,
     Word,
@@ -85,10 +86,11 @@ class From:
     ssh: tuple[Word, ...] = ()  # 'default' or 'ID=path', as buildx takes them
     cache_from: tuple[Word, ...] = ()
     image: str = ""
+    pull_policy: PullPolicy = "missing"
     bootstrap: Bootstrap | None = None
     stdout: Command = ()  # the container prints a build context
     where: str = field(default="", compare=False, repr=False)
-    __pydantic_config__ = spelled()
+    __pydantic_config__ = spelled(pull_policy="pull_policy")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ def _check_source(source: Mapping, mistakes: list[Mistake]) -> None:
     for key in _OF_DOCKERFILE:
         if key in source.items and "dockerfile" not in source.items:
             mistakes.append(Mistake(source.keys[key], f"from.{key}", "only beside from.dockerfile"))
+    if "pull_policy" in source.items and "image" not in source.items:
+        mistakes.append(Mistake(source.keys["pull_policy"], "from.pull_policy", "only beside from.image"))
     stdout = source.items.get("stdout")
     if stdout is not None and "bootstrap" in source.items:
         mistakes.append(Mistake(source.keys["stdout"], "from.stdout", "only beside from.dockerfile or from.image"))

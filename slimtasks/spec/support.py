@@ -12,7 +12,6 @@ _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("from", "service"),
     ("from", "kubernetes"),
     ("from", "container"),
-    ("from", "pull_policy"),
     ("final", "variants"),
 )
 

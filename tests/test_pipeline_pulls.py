@@ -1,0 +1,173 @@
+"""`doit update` of what came from a registry: Debian's on loopback, and the engine's own pull."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from debian_registry import Registries
+from engine_images import APPLETS
+from oci_archives import config, docker_archive
+from pipeline_repo import Repo
+from tars import d, f, link, tar
+
+from slimtasks.engine.client import Engine
+
+pytest_plugins = ("debian_registry", "engine_images", "pipeline_repo")
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+APP = """\
+tags: [{tags}/app]
+from: {{image: '{base}'}}
+workload:
+  - oneshot: {{command: [cat, /usr/share/tiny], stdout: [".0"]}}
+"""
+STATUS = """\
+Package: tiny
+Status: install ok installed
+Architecture: all
+Version: {version}
+Maintainer: none <none@example.org>
+Description: for tests
+"""
+HTPASSWD = "auth: {{htpasswd: {{realm: here, path: {path}}}}}\n"
+
+
+class Published:
+    """An image of one Debian package in a registry; the engine has of it what was pulled."""
+
+    def __init__(self, engine: Engine, host: str, busybox: Path) -> None:
+        self.engine = engine
+        self.host = host
+        self.name = f"{host}/base:1"
+        self._busybox = busybox
+
+    def publish(self, version: str, created: str = "2026-01-02T00:00:00Z") -> None:
+        layer = tar(
+            *(d(name) for name in ("bin", "usr", "usr/share", "var", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info")),
+            f("bin/busybox", self._busybox.read_bytes(), 0o755),
+            *(link(f"bin/{name}", "busybox") for name in APPLETS),
+            f("usr/share/tiny", f"{version}\n"),
+            f("var/lib/dpkg/status", STATUS.format(version=version)),
+            f("var/lib/dpkg/info/tiny.list", "/.\n/usr\n/usr/share\n/usr/share/tiny\n"),
+        )
+        raw = config([layer], created=created, config={"Env": ["PATH=/bin"], "Cmd": ["cat", "/usr/share/tiny"]})
+        before = self.engine.inspect_image(self.name)
+        self.engine.load_stream(iter([docker_archive(layer, raw_config=raw, tags=(self.name,))]))
+        told = self.engine.connection.session().push(self.name)
+        assert "digest: sha256:" in told, told
+        if before:
+            self.engine.tag(before["Id"], self.name)
+        else:
+            self.engine.untag(self.name)
+
+    @property
+    def digest(self) -> str:
+        """Of the engine's."""
+        (found,) = (self.engine.inspect_image(self.name) or {})["RepoDigests"]
+        return str(found.partition("@")[2])[:19]
+
+
+@pytest.fixture
+def base(registry: str, repo: Repo, busybox: Path) -> Iterator[Published]:
+    published = Published(repo.engine, registry, busybox)
+    published.publish("1.0")
+    yield published
+    for image in repo.engine.images():
+        names = (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ()))
+        for name in names:
+            if name.startswith(f"{registry}/"):
+                repo.engine.untag(name)
+
+
+@pytest.fixture
+def app(repo: Repo, base: Published) -> Repo:
+    repo.write("images/app/image.yaml", APP.format(tags=repo.tags, base=base.name))
+    return repo
+
+
+def test_a_newer_digest_is_pulled_and_told(app: Repo, base: Published) -> None:
+    assert base.engine.inspect_image(base.name) is None
+    assert app.run("app").status == 0  # pulls what the engine lacks
+    made, first = app.result("app"), base.digest
+
+    same = app.run("update", "app")
+    assert (same.status, same.ran) == (0, ("update:app", "changes:app")), same.output
+    assert f"{base.name} is {first}: nothing newer" in same.output and app.result("app") == made
+
+    base.publish("2.0")
+    assert app.run("app").ran == ()  # nothing is fetched by itself
+    newer = app.run("update", "app")
+    assert (newer.status, newer.ran[:2]) == (0, ("update:app", "fat:app")), newer.output
+    assert f"{base.name}: {first} -> {base.digest}; 1 package changed\n" in newer.output
+    assert newer.output.count("\n    tiny 1.0 -> 2.0\n") == 2  # of the fat image, and of the slim one
+    assert base.digest != first and app.result("app") != made
+    assert app.run("app").ran == () and app.left_over() == []
+
+
+def test_several_images_of_one(app: Repo, base: Published) -> None:
+    app.write("images/other/image.yaml", f"kind: base\ntags: [{app.tags}/other]\nfrom: {{image: '{base.name}'}}\n")
+    app.write("images/built/image.yaml", f"kind: build\ntags: [{app.tags}/built]\nfrom: {{dockerfile: Dockerfile}}\n")
+    app.write("images/built/Dockerfile", f"FROM {base.name}\nRUN cat /usr/share/tiny >/built\n")
+    assert app.run("app", "other", "built").status == 0
+    base.publish("2.0")
+    first = base.digest
+    newer = app.run("update", "app", "other", "built")
+    assert newer.status == 0 and {"fat:app", "base:other", "fat:built"} <= set(newer.ran), newer.output
+    assert newer.output.count(f"{base.name}: {first} -> {base.digest}") == 3, newer.output
+    assert f"built without cache, {base.name}: {first} -> " in newer.output
+    assert newer.output.count("    tiny 1.0 -> 2.0\n") == 4, newer.output
+    assert app.run("app", "other", "built").ran == () and app.left_over() == []
+    same = app.run("update", "other", "built")
+    assert same.ran == ("update:other", "update:built", "changes:other", "changes:built"), same.output
+
+
+def test_a_registry_that_gives_nothing(app: Repo, base: Published, start_registry: Registries, tmp_path: Path) -> None:
+    assert app.run("app").status == 0
+    base.publish("2.0")
+    first = base.digest
+
+    def refused(said: str) -> None:
+        result = app.run("update", "app", DOCKER_CONFIG=str(tmp_path))
+        assert (result.status, result.failed) == (1, ("update:app",)), result.output
+        assert f"app: the image {base.name} cannot be pulled: " in result.output, result.output
+        assert said in result.output and "-> nothing was changed; " in result.output, result.output
+        assert "Traceback" not in result.output and base.digest == first
+        assert app.run("app").ran == () and app.left_over() == []
+
+    folder = start_registry.stop(base.host)
+    refused("connection refused")
+    (folder / "store").rename(folder / "away")
+    start_registry.restart(base.host, folder)
+    refused("manifest unknown")
+    (tmp_path / "htpasswd").write_text("")
+    start_registry.stop(base.host)
+    start_registry.restart(base.host, folder, HTPASSWD.format(path=tmp_path / "htpasswd"))
+    refused("no basic auth credentials")
+
+
+def test_what_no_registry_gave(app: Repo, base: Published) -> None:
+    only = f"{app.tags}/only:1"
+    base.engine.pull(base.name)
+    base.engine.tag(base.name, only)
+    app.replace("images/app/image.yaml", base.name, only)
+    assert app.run("app").status == 0
+    same = app.run("update", "app")
+    assert f"{only} is only in the engine, no registry gave it: nothing newer" in same.output, same.output
+    assert (same.status, same.ran) == (0, ("update:app", "changes:app"))
+
+
+def test_what_is_never_pulled(app: Repo, base: Published) -> None:
+    app.replace("images/app/image.yaml", f"'{base.name}'", f"'{base.name}', pull_policy: never")
+    absent = app.run("app")
+    assert (absent.status, absent.failed) == (1, ("fat:app",)), absent.output
+    assert f"image.yaml:2:7: from.image: {base.name} is not in the engine, and pull_policy: never" in absent.output
+    assert base.engine.inspect_image(base.name) is None
+    base.engine.pull(base.name)
+    assert app.run("app").status == 0
+    base.publish("2.0")
+    first = base.digest
+    same = app.run("update", "app")
+    assert f"{base.name} stays as the engine has it (pull_policy: never): nothing newer" in same.output
+    assert (same.status, same.ran, base.digest) == (0, ("update:app", "changes:app"), first)
