@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.job import Source
-from slimtasks.spec import cached
+from slimtasks.spec import cached, load
 from slimtasks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,12 +22,23 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What the tasks of one run share; making one reads the specs and touches nothing else."""
+    """What the tasks of one run share; making one reads the specs and touches nothing else.
 
-    def __init__(self, root: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+    `unwritten`: specs that are not written yet, by absolute path, which count as if they were there.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        say: Callable[[str], None],
+        unwritten: Mapping[Path, bytes] | None = None,
+    ) -> None:
         self.environ = environ
         self.workspace = Workspace(root)
-        self.repo: Repo = cached(root.absolute(), environ, self.workspace.spec_cache)
+        self.repo: Repo = (
+            load(root, environ, unwritten) if unwritten else cached(root.absolute(), environ, self.workspace.spec_cache)
+        )
         self._say = say
         self._lock: IO[bytes] | None = None
         self.fetched: dict[str, Source] = {}  # what `doit update` has fetched, by the image that is made anew of it

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from oci_archives import config, docker_archive
-from tars import d, f, link, tar
+from tars import Item, d, f, link, tar
 
 from slimtasks.engine.client import Engine
 from slimtasks.oci.config import KIND_LABEL
@@ -54,13 +54,14 @@ def tiny_image(engine: Engine, busybox: Path) -> Iterator[str]:
     engine.untag(tag)
 
 
-def tree(busybox: Path) -> bytes:
-    """The layer of the tiny image, as a tar."""
+def tree(busybox: Path, *more: Item) -> bytes:
+    """The layer of the tiny image, as a tar; `more` is put beside it."""
     return tar(
         *(d(name, 0o1777 if name == "tmp" else 0o755) for name in ("bin", "etc", "tmp")),
         f("bin/busybox", busybox.read_bytes(), 0o755),
         f("etc/passwd", "root:x:0:0::/:/bin/sh\nother:x:1000:1000::/:/bin/sh\n"),
         *(link(f"bin/{name}", "busybox") for name in APPLETS),
+        *more,
     )
 
 

@@ -54,8 +54,11 @@ __all__ = [
 ]
 
 
-def load(root: Path, environ: Mapping[str, str]) -> Repo:
-    """The images that the repo at `root` declares; raises SpecError with all mistakes of all files."""
+def load(root: Path, environ: Mapping[str, str], unwritten: Mapping[Path, bytes] | None = None) -> Repo:
+    """The images that the repo at `root` declares; raises SpecError with all mistakes of all files.
+
+    `unwritten`: specs that are not written yet, by absolute path, which count as if they were there.
+    """
     from slimtasks.spec.loading import load as read
 
-    return read(root, environ)
+    return read(root, environ, unwritten)

@@ -29,17 +29,20 @@ class Loaded:
     variables: frozenset[str]
 
 
-def load(root: Path, environ: Variables[str, str]) -> Repo:
-    """The repo's images; raises SpecError with all mistakes of all files."""
-    return load_traced(root, environ).repo
+def load(root: Path, environ: Variables[str, str], unwritten: Variables[Path, bytes] | None = None) -> Repo:
+    """The repo's images; raises SpecError with all mistakes of all files.
+
+    `unwritten`: specs that are not written yet, by absolute path, which count as if they were there.
+    """
+    return load_traced(root, environ, unwritten).repo
 
 
-def load_traced(root: Path, environ: Variables[str, str]) -> Loaded:
+def load_traced(root: Path, environ: Variables[str, str], unwritten: Variables[Path, bytes] | None = None) -> Loaded:
     """The same, with the files and variables that it depends on."""
     root = root.absolute()
-    reading = Reading(Sources(root), Caller(environ))
+    reading = Reading(Sources(root, unwritten or {}), Caller(environ))
     defaults = read_defaults(reading)
-    names = folders(root / "images")
+    names = tuple(sorted({*folders(root / "images"), *(path.parent.name for path in unwritten or ())}))
     drafts = [draft for name in names if (draft := read_image(reading, root / "images" / name, defaults))]
     images = _connected(reading, drafts)
     default = _default(reading, defaults, names)

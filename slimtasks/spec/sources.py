@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,18 +48,19 @@ class Sources:
     """Reads files for the loader and remembers how each one stood before it was read."""
 
     root: Path
+    unwritten: Mapping[Path, bytes] = field(default_factory=dict)  # by absolute path, as if it were there
     stamps: dict[str, Stamp] = field(default_factory=dict)
     natures: dict[str, Stamp] = field(default_factory=dict)
 
     def read(self, path: Path) -> bytes:
         """The content; raises OSError."""
         self.stamps.setdefault(str(path), stamp(str(path)))
-        return path.read_bytes()
+        return self.unwritten[path] if path in self.unwritten else path.read_bytes()
 
     def exists(self, path: Path) -> bool:
         """Whether it is there; what it holds may change without the spec changing."""
         self.natures.setdefault(str(path), nature(str(path)))
-        return path.exists()
+        return path in self.unwritten or path.exists()
 
     def relative(self, path: Path) -> str:
         """The path as messages show it."""

@@ -32,7 +32,7 @@ class Answer:
 def check_http(action: Http, address: tuple[str, int], timeout: float) -> None:
     """Sends the request; StepFailed unless the answer is as `action` says within `timeout` seconds."""
     try:
-        answer = _fetch(action, address, timeout)
+        answer = fetch(action, address, timeout)
     except TimeoutError:
         raise StepFailed(f"no whole answer after {timeout:g} s", sent=_sent(action)) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -53,7 +53,8 @@ def mismatches(action: Http, answer: Answer) -> list[str]:
     return wrong
 
 
-def _fetch(action: Http, address: tuple[str, int], timeout: float) -> Answer:
+def fetch(action: Http, address: tuple[str, int], timeout: float) -> Answer:
+    """What is answered to the request; raises OSError, HTTPException or ValueError."""
     deadline = time.monotonic() + timeout
     connection = http.client.HTTPConnection(*address, timeout=timeout)
     headers = _request_headers(action)

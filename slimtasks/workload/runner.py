@@ -59,7 +59,7 @@ def run_workload(
         results = _attempt_all(trial, first, clock, on_step)
         if not rest and (any(map(_starts, first)) or not _has_command(trial)):
             return WorkloadResult(results)
-        with _started(trial, clock) as running:
+        with started(trial, clock) as running:
             began = time.monotonic()
             health = _health_moment(running)
             with engine.clock.on(WORKLOAD):
@@ -129,7 +129,7 @@ def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
 
 
 @contextmanager
-def _started(trial: Trial, clock: Clock) -> Iterator[Trial]:
+def started(trial: Trial, clock: Clock) -> Iterator[Trial]:
     """The trial with its container running, and the way to it; removed at the end."""
     engine, work = trial.engine, trial.workload
     image_config = with_healthcheck(_image_config(engine, work.image_id), work.image.final.healthcheck)

@@ -1,0 +1,56 @@
+"""doit init: writes the first spec of an image."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from doit import doit_cmd
+from doit.cmd_base import Command
+from doit.exceptions import InvalidCommand
+
+from slimtasks.commands.options import options_first
+
+
+def _option(name: str, help: str) -> dict[str, Any]:
+    return {"name": name, "long": name, "type": str, "default": "", "help": help}
+
+
+class Init(Command):  # type: ignore[misc]  # doit has no types
+    """Needs no dodo.py: it writes one where there is none."""
+
+    doc_purpose = "write images/NAME/image.yaml for an image, with a first workload and questions; then `doit` works"
+    doc_usage = "IMAGE|DOCKERFILE|FOLDER [--name NAME] [--context FOLDER] [VARIABLE=VALUE...] [[--] COMMAND...]"
+    doc_description = (
+        "Gets the image, or builds it, and starts it once, with the VARIABLEs and the COMMAND if there are any: what "
+        "listens is asked by HTTP and TCP, a command without ports for its version. Nothing is overwritten."
+    )
+    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
+        _option("name", "how it is called here, and below images/; else as the image or the Dockerfile's folder"),
+        _option("context", "of a Dockerfile; else the folder that it lies in"),
+    )
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Takes options behind the names, too."""
+        return super().parse_execute(options_first(self.cmdparser, self.get_name(), in_args))
+
+    def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
+        import os
+
+        from slimtasks.errors import SlimError, of_system
+        from slimtasks.progress import PROGRESS
+        from slimtasks.proposing import Wish, propose
+
+        if not pos_args:
+            raise InvalidCommand("init: say of what, for example: doit init nginx:1.25")
+        variables = dict(doit_cmd._CMDLINE_VARS or {})  # to doit, a=b sets a variable
+        wish = Wish(pos_args[0], opt_values["name"], opt_values["context"], tuple(pos_args[1:]), variables)
+        try:
+            propose(wish, os.environ, PROGRESS, PROGRESS.line)
+        except SlimError as error:
+            raise InvalidCommand(f"init: {error}") from None
+        except OSError as error:
+            raise InvalidCommand(f"init: {of_system(error)}") from None
+        except KeyboardInterrupt:
+            PROGRESS.line("\ninterrupted; nothing was written")
+            return 1
+        return 0

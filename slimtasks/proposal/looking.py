@@ -1,0 +1,130 @@
+"""Starts an image once, untraced, and sees what it does."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from slimtasks.engine.failure import Refused
+from slimtasks.engine.stopwatch import WORKLOAD
+from slimtasks.proposal.asking import ask
+from slimtasks.proposal.facts import Facts
+from slimtasks.proposal.seen import Seen, Told
+from slimtasks.workload.clock import Clock
+from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.launcher import Exit, run_to_end
+from slimtasks.workload.reach import reachable
+from slimtasks.workload.readiness import READY_TIMEOUT, wait_health
+from slimtasks.workload.runner import started
+from slimtasks.workload.target import Target, ending
+from slimtasks.workload.trial import Trial
+
+_LATER = 2.0  # seconds for which further ports may open after the first one
+_NONE_NAMED = 5.0  # seconds in which a first port may open that the image does not expose
+_TELLING = 20.0  # seconds for a command to say something of itself
+_LIMIT = 300.0  # seconds for all
+_PAUSE = 0.1
+_SHELLS = frozenset({"sh", "bash", "dash", "ash"})
+
+
+def look(trial: Trial, facts: Facts) -> Seen:
+    """What the image does when it is started as `run` says. WorkloadError where it cannot be started."""
+    clock = Clock(_LIMIT)
+    with trial.engine.clock.on(WORKLOAD):
+        seen, unnamed = _looked(trial, facts, clock)
+        if unnamed:  # which were not published
+            run = trial.workload.image.run
+            expose = (*run.expose, *(f"{port}/tcp" for port in sorted(unnamed)))
+            image = replace(trial.workload.image, run=replace(run, expose=expose))
+            trial = replace(trial, workload=replace(trial.workload, image=image))
+            seen, _ = _looked(trial, facts, clock)
+        if seen.status is not None and not facts.serves:
+            seen = replace(seen, told=_told(trial, facts))
+    return seen
+
+
+def _looked(trial: Trial, facts: Facts, clock: Clock) -> tuple[Seen, frozenset[int]]:
+    """What one container did, and the ports that it opened without being asked for, so that nobody can reach them."""
+    with started(trial, clock) as running:
+        target = running.target
+        assert target is not None
+        opened = _opened(target, running.ports)
+        unhealthy = _unhealthy(target, clock) if facts.healthcheck else ""
+        opened |= reachable(target.reach.listeners())
+        if opened - running.ports:
+            return Seen(), opened
+        answers = tuple(ask(port, target.reach.address(port)) for port in sorted(opened))
+        state = target.container.inspect()["State"]
+        inner = sorted(str(one) for one in target.reach.listeners() if one.loopback)
+        ended = not state["Running"]
+        log = tuple(line.strip() for line in target.log().splitlines() if line.strip())
+        return (
+            Seen(
+                () if ended else answers,
+                tuple(inner),
+                int(state["ExitCode"]) if ended else None,
+                ending(state) if ended else "",
+                log,
+                unhealthy if not ended else "",
+            ),
+            frozenset(),
+        )
+
+
+def _opened(target: Target, named: frozenset[int]) -> frozenset[int]:
+    """The ports that can be reached, once all `named` ones or as many as come are open, or it has ended."""
+    began = time.monotonic()
+    first = 0.0
+    while True:
+        opened = reachable(target.reach.listeners())
+        now = time.monotonic()
+        first = first or (now if opened else 0.0)
+        limit = first + _LATER if first else began + (READY_TIMEOUT if named else _NONE_NAMED)
+        if (named and named <= opened) or now >= limit or not target.container.running():
+            return opened
+        time.sleep(_PAUSE)
+
+
+def _unhealthy(target: Target, clock: Clock) -> str:
+    """How the HEALTHCHECK fails; empty where it passes."""
+    start = target.image_config["Healthcheck"].get("StartPeriod", 0) / 1e9
+    try:
+        wait_health(target, min(READY_TIMEOUT + start, clock.left()))
+    except StepFailed as failure:
+        return failure.what if not failure.came else f"{failure.what}: {failure.came}"
+    return ""
+
+
+def _told(trial: Trial, facts: Facts) -> Told | None:
+    """What its command says of itself; None where it has none that does."""
+    for arguments in _questions(facts):
+        ended = _ended(trial, arguments)
+        if ended is None or ended.status:
+            continue
+        for stream, printed in (("stdout", ended.stdout), ("stderr", ended.stderr)):
+            text = printed.decode("utf-8", "replace")
+            if re.search(r"\d\.\d|(?i:usage)", text):
+                return Told(arguments, text.strip().splitlines()[0].strip(), stream)
+    return None
+
+
+def _questions(facts: Facts) -> Iterator[tuple[str, ...]]:
+    """Arguments that are asked for a version, or for help; none of a shell that was given a script."""
+    program = facts.entrypoint or facts.command[:1]
+    given = facts.entrypoint[1:] or (() if facts.entrypoint else facts.command[1:])
+    if not program or (program[0].rpartition("/")[2] in _SHELLS and given):
+        return
+    for word in ("--version", "--help"):
+        yield (word,) if facts.entrypoint else (*program, word)
+
+
+def _ended(trial: Trial, arguments: tuple[str, ...]) -> Exit | None:
+    """How a container of its own ended; None where it did not start, or not end."""
+    config = replace(trial.config(arguments), log_driver="none", stdin_open=False)
+    try:
+        with trial.launcher.create(config, b"") as container:
+            return run_to_end(trial.launcher, container, _TELLING)
+    except (TimeoutError, Refused):
+        return None

@@ -1,0 +1,239 @@
+"""Writes the first spec of an image: gets it, starts it once, and says what it saw and what it does not know."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slimtasks import fatfiles
+from slimtasks.cleaning import clean
+from slimtasks.errors import SlimError
+from slimtasks.job import Job, result_file
+from slimtasks.proposal.facts import Facts, facts_of
+from slimtasks.proposal.looking import look
+from slimtasks.proposal.naming import check_reference, checked, is_identity, name_of, tag_of
+from slimtasks.proposal.seen import Seen
+from slimtasks.proposal.steps import Guess, guess
+from slimtasks.proposal.text import Draft, spec_text
+from slimtasks.proving import workload_on
+from slimtasks.records import Fat, whole_file
+from slimtasks.rootfs import Tree
+from slimtasks.selection.inputs import NotKept
+from slimtasks.selection.kept import Kept
+from slimtasks.selection.presets import not_kept
+from slimtasks.session import Session
+from slimtasks.sizes import count, size_text
+from slimtasks.sources.tracer import TRACER, shipped_tracer
+from slimtasks.spec import load
+from slimtasks.spec.sources import SPEC_NAMES
+from slimtasks.stages import fat as fat_stage
+from slimtasks.workload.plain import PlainLauncher
+from slimtasks.workload.trial import Trial
+
+DODO = "dodo.py"
+_DODO_TEXT = """\
+# What doit reads: the images below images/.
+from slimtasks.dodo import DOIT_CONFIG, task_images
+
+__all__ = ["DOIT_CONFIG", "task_images"]
+"""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was said on the command line."""
+
+    written: str  # an image, a Dockerfile, or a folder with one
+    name: str = ""  # of the folder below images/; empty: as the image is called
+    context: str = ""  # of a Dockerfile; empty: its folder
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+
+
+def propose(wish: Wish, environ: Mapping[str, str], say: Callable[[str], None], note: Callable[[str], None]) -> None:
+    """Writes images/NAME/image.yaml, and dodo.py where there is none; `say` hears how it goes, `note` what came of it.
+
+    Nothing is overwritten, and nothing is left of it where it fails.
+    """
+    name, draft = _draft(wish, Path())
+    file = Path("images", name, SPEC_NAMES[0])
+    with _without_places_in(file):
+        session = Session(Path(), environ, note, {file.absolute(): draft.text().encode()})
+        image = session.by_name[name]
+        job = Job(image, session.by_name, session.workspace, session.engine, environ, say, note)
+        with session.alone(), _nothing_left(session, job):
+            guessed, text = _looked_at(job, draft)
+            load(Path(), environ, {file.absolute(): text.encode()})
+            _write(file, text)
+    for line in _told(file, guessed, by_itself=name in session.repo.default):
+        note(line)
+
+
+def _looked_at(job: Job, draft: Draft) -> tuple[Guess, str]:
+    """What to try, and the whole spec."""
+    for below in job.image.depends:
+        _must_be_built(job, below)
+    job.say("getting the image")
+    fat_stage.run(job)
+    fat = fatfiles.fat(job.files)
+    facts = _facts(job, fat, draft)
+    job.say("starting it once")
+    guessed = guess(facts, _seen(job, fat, facts))
+    return guessed, spec_text(draft, _about(job, fat), facts, guessed, _missed(job))
+
+
+def _draft(wish: Wish, root: Path) -> tuple[str, Draft]:
+    """The image's name here, and what the command line says of it."""
+    dockerfile = _dockerfile(Path(wish.written))
+    if dockerfile is None:
+        check_reference(wish.written)
+        if wish.context:
+            raise SlimError(f"--context {wish.context}: {wish.written} is no Dockerfile", "leave it out")
+        if is_identity(wish.written) and not wish.name:
+            raise SlimError(f"{wish.written} is an id, and no name", "choose one: `--name NAME`")
+    name = wish.name or name_of(_called(dockerfile) if dockerfile else wish.written)
+    checked(name, f"--name {name}")
+    folder = root / "images" / name
+    _must_be_free(folder, dockerfile)
+    if dockerfile is None:
+        source, tag = {"image": wish.written}, tag_of(name, wish.written)
+    else:
+        source, tag = _build(folder, dockerfile, wish.context), tag_of(name, "")
+    return name, Draft(tag, source, wish.command, wish.environment or {})
+
+
+def _dockerfile(path: Path) -> Path | None:
+    """The Dockerfile that the words mean; None where they mean an image."""
+    for found in (path, path / "Dockerfile", path / "Containerfile"):
+        if found.is_file():
+            return found
+    return None
+
+
+def _called(dockerfile: Path) -> str:
+    """How the folder of what is built is called."""
+    return dockerfile.absolute().parent.resolve().name
+
+
+def _build(folder: Path, dockerfile: Path, context: str) -> dict[str, str]:
+    """The Dockerfile and its context as the spec in that folder names them."""
+    sent = Path(context) if context else dockerfile.parent
+    if not sent.is_dir():
+        raise SlimError(f"--context {context} is no folder", "name the folder that the Dockerfile copies from")
+    paths = {"dockerfile": dockerfile, "context": sent}
+    relative = {key: os.path.relpath(path.absolute(), folder.absolute()) for key, path in paths.items()}
+    return {key: value for key, value in relative.items() if (key, value) != ("context", ".")}
+
+
+def _must_be_free(folder: Path, dockerfile: Path | None) -> None:
+    """SlimError unless nothing is there that a spec would be put beside, its own Dockerfile apart."""
+    if not folder.exists():
+        return
+    there = next((name for name in SPEC_NAMES if (folder / name).exists()), "")
+    if there or dockerfile is None or not dockerfile.absolute().is_relative_to(folder.absolute()):
+        what = f"{folder / there} is there already" if there else f"{folder} is there already"
+        raise SlimError(f"{what}, and nothing is overwritten", "remove it, or choose another name: `--name NAME`")
+
+
+def _must_be_built(job: Job, name: str) -> None:
+    if not result_file(job.workspace, job.images[name]).exists():
+        raise SlimError(
+            f"{job.image.name} is made of {name}, another image of this repo, which is not built yet",
+            f"`doit {name}`, then the same command again",
+        )
+
+
+@contextmanager
+def _without_places_in(file: Path) -> Iterator[None]:
+    """Errors of the body do not name the lines of a file that nobody can look at."""
+    try:
+        yield
+    except SlimError as error:
+        raise SlimError(re.sub(rf"{re.escape(str(file))}(:\d+)*: ", "", error.what), error.hint) from error
+
+
+@contextmanager
+def _nothing_left(session: Session, job: Job) -> Iterator[None]:
+    """Removes what the fat stage made where the body fails."""
+    there = job.files.folder.exists()
+    try:
+        yield
+    except BaseException:
+        for _ in clean(session, job.image, job.files.of_fat, dryrun=False):
+            pass
+        if not there:
+            with suppress(OSError):
+                job.files.folder.rmdir()
+        raise
+
+
+def _facts(job: Job, fat: Fat, draft: Draft) -> Facts:
+    """What the image says of itself, with the command of the command line; SlimError where it cannot be run here."""
+    machine, system = fat.config.get("architecture") or "", fat.config.get("os") or "linux"
+    here = job.engine.info.architecture
+    if system != "linux" or (machine and machine != here):
+        raise SlimError(
+            f"{job.image.name}: the image is for {system}/{machine}, this engine runs linux/{here}",
+            f"get the one for it: `docker pull --platform linux/{here} IMAGE`; or do this on an engine for {machine}",
+        )
+    facts = facts_of(fat.config.get("config") or {})
+    facts = replace(facts, command=draft.command) if draft.command else facts
+    if not facts.entrypoint and not facts.command:
+        raise SlimError(
+            f"{job.image.name}: the image has neither CMD nor ENTRYPOINT, so nothing says what it runs",
+            "say it: `doit init IMAGE COMMAND...`, with `--` before a COMMAND that has options",
+        )
+    return facts
+
+
+def _seen(job: Job, fat: Fat, facts: Facts) -> Seen:
+    workload = workload_on(job, fat.id, (), fat_id=fat.id, tracer=_tracer(job), customised=True)
+    return look(Trial(job.engine, PlainLauncher(job.engine), workload), facts)
+
+
+def _tracer(job: Job) -> str:
+    """The image by which containers of an engine elsewhere are reached; '' in a checkout that has not made it yet."""
+    if TRACER not in job.images:
+        return shipped_tracer(job.engine)
+    return job.built(TRACER) if result_file(job.workspace, job.images[TRACER]).exists() else ""
+
+
+def _missed(job: Job) -> tuple[NotKept, ...]:
+    """What the image has of what presets keep and a few requests seldom show."""
+    tree = Tree(fatfiles.inventory(job.files))
+    return not_kept(tree, Kept(tree, {}, frozenset()))
+
+
+def _about(job: Job, fat: Fat) -> str:
+    files, packages = fatfiles.counts(job.files)
+    machine = f"{fat.config.get('os') or 'linux'}/{fat.config.get('architecture') or job.engine.info.architecture}"
+    return f"{size_text(fat.size)}, {count(files, 'file')}, {count(packages, 'package')}; {machine}."
+
+
+def _write(file: Path, text: str) -> None:
+    with whole_file(file) as written:
+        written.write(text.encode("utf-8", "backslashreplace"))
+    if not Path(DODO).exists():
+        with whole_file(Path(DODO)) as written:
+            written.write(_DODO_TEXT.encode())
+
+
+def _told(file: Path, guessed: Guess, *, by_itself: bool) -> Iterator[str]:
+    """What the user should know, and do next."""
+    if guessed.missing:
+        yield f"{file} is written, but the image does not run as it is:"
+        yield from (f"  {line}" for line in guessed.missing)
+        yield "  -> say in it what that needs; or remove it, and `doit init IMAGE NAME=VALUE`"
+    else:
+        steps = ", ".join(step[1:].partition(":")[0] for step in guessed.steps)
+        guess = (
+            f"{count(len(guessed.steps), 'step')} ({steps})" if steps else "no step, so that its start alone is tried"
+        )
+        yield f"{file} is written, with {guess}, and {count(len(guessed.questions), 'question')}"
+        yield f"next: `doit{'' if by_itself else f' {file.parent.name}'}`"
+    if "slimtasks" not in Path(DODO).read_text(errors="replace"):
+        yield f"{DODO} knows of no images yet: it lacks `from slimtasks.dodo import DOIT_CONFIG, task_images`"
