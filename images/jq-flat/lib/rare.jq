@@ -1,0 +1,1 @@
+def shout: ascii_upcase + "!";

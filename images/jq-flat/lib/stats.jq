@@ -1,0 +1,2 @@
+def mean: add / length;
+def spread: max - min;
