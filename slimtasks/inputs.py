@@ -145,7 +145,7 @@ def selection_settings(image: Image) -> list[Any]:
         [image.keep, image.keep_packages, image.keep_presets, image.drop, image.own],
         [image.unowned, image.granularity, image.metadata, image.final.base],
         [target for _, target in add_files(image)],
-        [[one.run.environment, one.run.user] for one in image.by_scenario],
+        [[one.run.environment, one.run.user, one.run.healthcheck] for one in image.by_scenario],
         [image.final.user, image.final.healthcheck],
     ]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from slimtasks.fingerprint import digest_of, digest_of_file
 from slimtasks.job import Job
-from slimtasks.oci.config import with_healthcheck
 from slimtasks.proving import other_ids
 from slimtasks.records import Fat
 from slimtasks.spec import Image
@@ -17,7 +16,7 @@ from slimtasks.spec.host_files import add_files, host_files, mounted_files
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import Oneshot, Step, StructureTest
 from slimtasks.trace.tracer_image import sources_digest
-from slimtasks.workload.health import health_moment
+from slimtasks.workload.health import health_moment, tried_config
 
 _RUNNING = (
     "Env",
@@ -94,7 +93,7 @@ def _spec_inputs(image: Image) -> dict[str, str]:
 
 def _health_inputs(image: Image, config: Mapping[str, Any]) -> dict[str, str]:
     """When the HEALTHCHECK is run; nothing where it is not."""
-    moment = health_moment(image, image.workload, with_healthcheck(config, image.final.healthcheck))
+    moment = health_moment(image, image.workload, tried_config(image, config))
     return {"healthy": digest_of(moment)} if moment else {}
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from slimtasks import fatfiles
 from slimtasks.errors import IncompleteTrace, WorkloadError
 from slimtasks.job import Job
-from slimtasks.oci.config import with_healthcheck
 from slimtasks.proving import teller, workload_on
 from slimtasks.records import Fat, has_all_lines
 from slimtasks.rootfs import Tree
@@ -22,7 +21,7 @@ from slimtasks.trace.summary import accesses, programs
 from slimtasks.trace.union import of_scenarios
 from slimtasks.trace.use_set import UseSet
 from slimtasks.tracekey import named_inputs, trace_inputs, trace_key
-from slimtasks.workload.health import health_moment, health_step
+from slimtasks.workload.health import health_moment, health_step, tried_config
 from slimtasks.workload.report import step_title
 from slimtasks.workload.runner import run_workload
 
@@ -66,7 +65,7 @@ def _traced(job: Job, fat: Fat, header: dict[str, object]) -> Trace:
 
 
 def _has_health_step(job: Job, fat: Fat) -> bool:
-    image, config = job.image, with_healthcheck(fat.config.get("config") or {}, job.image.final.healthcheck)
+    image, config = job.image, tried_config(job.image, fat.config.get("config") or {})
     return bool(health_moment(image, image.workload, config) and health_step(image, image.workload))
 
 

@@ -14,7 +14,7 @@ from slimtasks.records import Access, ImagePath
 from slimtasks.selection import Inputs, select
 from slimtasks.selection.health import for_steps_alone, lacking_for
 from slimtasks.spec import load
-from slimtasks.workload.health import health_moment, health_step
+from slimtasks.workload.health import health_moment, health_step, tried_config
 
 pytest_plugins = ("engine_images", "pipeline_repo")
 
@@ -35,6 +35,21 @@ def test_what_the_spec_says_of_it(tmp_path: Path, said: str, test: list[str] | N
 def test_a_new_one_where_there_was_none() -> None:
     assert with_healthcheck({}, ("ask",)) == {"Healthcheck": {"Test": ["CMD", "ask"]}}
     assert with_healthcheck({}, ()) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "check"),
+    [
+        ("{test: ask, interval: 1s}", {"Test": ["CMD-SHELL", "ask"], "Interval": 1_000_000_000}),
+        ("{retries: 9}", {"Test": ["CMD-SHELL", "x || y"], "Interval": 5, "Retries": 9}),
+        ("{disable: true}", None),
+    ],
+)
+def test_what_run_says_of_it(tmp_path: Path, said: str, check: dict[str, Any] | None) -> None:
+    (tmp_path / "images/a").mkdir(parents=True)
+    (tmp_path / "images/a/image.yaml").write_text(f"from: {{image: b}}\nrun: {{healthcheck: {said}}}\n")
+    tried = tried_config(load(tmp_path, {}).images[0], CONFIG)
+    assert tried == {"Cmd": ["x"], **({"Healthcheck": check} if check else {})}
 
 
 HTTP, WAIT, ONCE = "http: {port: 80}", "wait: {port: 80}", "oneshot: {command: [x]}"
@@ -150,4 +165,14 @@ def test_it_stays_for_what_it_costs_or_goes(repo: Repo) -> None:
     without = repo.run("web")
     assert without.status == 0 and "HEALTHCHECK" not in without.output, without.output
     assert "Healthcheck" not in repo.engine.inspect_image(repo.tagged("web"))["Config"]  # type: ignore[index]
+
+    # One that only whoever starts it gives, as Compose does, needs the same of the image.
+    check = "healthcheck: {test: [CMD, healthy], interval: 1s}"
+    repo.replace("images/web/image.yaml", "run: {", f"run: {{{check}, ")
+    started = repo.run("web")
+    assert started.failed == ("select:web",)
+    assert "or `run: {healthcheck: {test: [another command]}}`" in started.output
+    repo.replace("images/web/image.yaml", "drop: [/bin/healthy]\n", "")
+    asked = repo.run("web")
+    assert asked.status == 0 and "up to 4.1 kB for the HEALTHCHECK alone" in asked.output, asked.output
     assert not repo.left_over()

@@ -8,9 +8,9 @@ import pytest
 from refused_spec import only_mistake
 
 from slimtasks.spec import Image, Volume, load
+from slimtasks.spec.healthcheck import Healthcheck
 from slimtasks.spec.host_files import mounted_files, other_images, workload_files
 from slimtasks.spec.run import Dependency
-from slimtasks.spec.service import Healthcheck
 
 FROM = "from: {image: debian:12}\n"
 

@@ -12,9 +12,10 @@ from workload_images import app_image, left_over, relay_image
 
 from slimtasks.engine.client import Engine
 from slimtasks.errors import WorkloadError
+from slimtasks.spec.healthcheck import Healthcheck
 from slimtasks.spec.model import From, Image
 from slimtasks.spec.run import Dependency, Run, Volume
-from slimtasks.spec.service import Healthcheck, Service
+from slimtasks.spec.service import Service
 from slimtasks.spec.steps import ACTIONS, Action, Client, Exec, Http, Oneshot, Step, Wait
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.report import WorkloadResult

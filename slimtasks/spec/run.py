@@ -22,6 +22,7 @@ from slimtasks.spec.fields import (
     one_or_many,
     spelled,
 )
+from slimtasks.spec.healthcheck import Healthcheck
 
 
 @dataclass(frozen=True)
@@ -103,5 +104,7 @@ class Run:
     stop_signal: _Signal = ""
     stop_grace_period: Seconds | None = None
     platform: _Platform = ""
+    healthcheck: Healthcheck | None = None  # over the image's, where the container is tried
     depends_on: tuple[Dependency, ...] = ()  # on services
-    __pydantic_config__ = spelled("_")
+    aliases: tuple[str, ...] = ()  # more names that it has on the network
+    __pydantic_config__ = spelled("_", aliases="@aliases")

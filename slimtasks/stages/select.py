@@ -18,7 +18,10 @@ from slimtasks.selection.presets import not_kept_note
 from slimtasks.sizes import for_health, whole_packages
 from slimtasks.trace.file import Trace, health_steps, idle, read_trace
 from slimtasks.workload.container_config import environment
+from slimtasks.workload.health import tried_config
 from slimtasks.workload.readiness import health_command
+
+_OTHER_CHECK = "`run: {healthcheck: {test: [another command]}}`"
 
 
 def run(job: Job) -> str:
@@ -65,17 +68,18 @@ def _inputs(job: Job) -> Inputs:
 
 
 def _health(job: Job, inputs: Inputs, chosen: Selection) -> dict[str, int]:
-    """The bytes that stay for the HEALTHCHECK alone; SlimError where its program does not stay."""
-    final, config = job.image.final, inputs.config.get("config") or {}
-    command = health_command(with_healthcheck(config, final.healthcheck))
-    if not command:
-        return {}
-    lost = lacking_for(command, inputs, chosen, toml=job.image.file.suffix == ".toml")
-    if lost:
-        listed = "\n".join(f"  {one.path}: {one.advice}" for one in lost)
-        what = f"the HEALTHCHECK runs {' '.join(command)}, which needs what does not stay:\n{listed}"
-        raise SlimError(what, "change the spec as told above; or `final: {healthcheck: drop}`, or `[another command]`")
-    if inputs.whole:
+    """The bytes that stay for HEALTHCHECKs alone; SlimError where the program of one does not stay."""
+    config = inputs.config.get("config") or {}
+    own = health_command(with_healthcheck(config, job.image.final.healthcheck))
+    commands = dict.fromkeys((own, *(health_command(tried_config(one, config)) for one in job.image.by_scenario)))
+    for command in filter(None, commands):
+        lost = lacking_for(command, inputs, chosen, toml=job.image.file.suffix == ".toml")
+        if lost:
+            listed = "\n".join(f"  {one.path}: {one.advice}" for one in lost)
+            what = f"the HEALTHCHECK runs {' '.join(command)}, which needs what does not stay:\n{listed}"
+            others = "`final: {healthcheck: drop}`, or `[another command]`" if command == own else _OTHER_CHECK
+            raise SlimError(what, f"change the spec as told above; or {others}")
+    if inputs.whole or not any(commands):
         return {}
     return {"healthcheck": for_steps_alone(health_steps(read_header(job.files.trace)), inputs, chosen)}
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import dropwhile
 from typing import Any, Literal
 
+from slimtasks.oci.config import with_healthcheck
+from slimtasks.spec.healthcheck import Healthcheck
 from slimtasks.spec.model import Image
 from slimtasks.spec.steps import Step, Wait
 from slimtasks.workload.readiness import health_command
@@ -13,6 +15,25 @@ from slimtasks.workload.readiness import health_command
 START = 0  # as a step's number
 Moment = Literal["", "first", "last"]
 """'first': the steps begin once it says healthy; 'last': it has to say so after them; '': it is not run by itself."""
+NANOSECONDS = 1_000_000_000  # in a second, as the Engine API's HealthConfig counts
+
+
+def tried_config(image: Image, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The `Config` of the image with the HEALTHCHECK that one scenario tries it with: `run`'s over `final`'s."""
+    return with_check(with_healthcheck(config, image.final.healthcheck), image.run.healthcheck)
+
+
+def with_check(config: Mapping[str, Any], check: Healthcheck | None) -> dict[str, Any]:
+    """An image's `Config` with Compose's `healthcheck` over its own HEALTHCHECK."""
+    if check is None:
+        return dict(config)
+    if check.disable:
+        return with_healthcheck(config, ())
+    said = {"Interval": check.interval, "Timeout": check.timeout, "StartPeriod": check.start_period}
+    times = {name: int(seconds * NANOSECONDS) for name, seconds in said.items() if seconds is not None}
+    test = {"Test": list(check.test)} if check.test else {}
+    retries = {"Retries": check.retries} if check.retries else {}
+    return {**config, "Healthcheck": {**(config.get("Healthcheck") or {}), **test, **times, **retries}}
 
 
 def health_moment(image: Image, steps: tuple[Step, ...], config: Mapping[str, Any]) -> Moment:

@@ -16,13 +16,12 @@ from slimtasks.engine.container import Container
 from slimtasks.engine.failure import Refused
 from slimtasks.engine.stopwatch import WORKLOAD
 from slimtasks.errors import EngineError, SlimError
-from slimtasks.oci.config import with_healthcheck
 from slimtasks.spec.run import Volume
 from slimtasks.spec.steps import Oneshot, Step, StructureTest, called
 from slimtasks.workload.clock import Clock
 from slimtasks.workload.container_config import exposed_ports, used_ports
 from slimtasks.workload.failure import PartResult, StepFailed
-from slimtasks.workload.health import START, Moment, health_moment, health_step
+from slimtasks.workload.health import START, Moment, health_moment, health_step, tried_config
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.reach import reach
 from slimtasks.workload.readiness import READY_TIMEOUT, wait_health, wait_opening, wait_ready
@@ -132,12 +131,12 @@ def _with_ending(failure: StepFailed, target: Target | None) -> StepFailed:
 def started(trial: Trial, clock: Clock) -> Iterator[Trial]:
     """The trial with its container running, and the way to it; removed at the end."""
     engine, work = trial.engine, trial.workload
-    image_config = with_healthcheck(_image_config(engine, work.image_id), work.image.final.healthcheck)
+    image_config = tried_config(work.image, _image_config(engine, work.image_id))
     ports = used_ports(work.steps) | exposed_ports(work.image.run, image_config)
     config = replace(
         trial.config(),
         published=tuple(map(Port, sorted(ports))),
-        network_aliases=(work.image.name,) if trial.network else (),
+        network_aliases=(work.image.name, *work.image.run.aliases) if trial.network else (),
         log_driver="json-file",
     )
     with ExitStack() as stack:

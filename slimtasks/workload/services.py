@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
 
 from slimtasks.engine.failure import EngineTimeout, Refused
 from slimtasks.errors import SlimError
-from slimtasks.oci.config import with_healthcheck
 from slimtasks.spec.run import Run
-from slimtasks.spec.service import Healthcheck, Service
+from slimtasks.spec.service import Service
 from slimtasks.workload.clock import Clock
 from slimtasks.workload.container_config import container_config, exposed_ports
 from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.health import NANOSECONDS, with_check
 from slimtasks.workload.others import other_image
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.reach import reach
@@ -27,7 +26,6 @@ from slimtasks.workload.unstarted import in_words
 READY_TIMEOUT = 60.0  # seconds, longer than for the image under test: a database makes its files first
 _READY = "ready"  # the condition where the spec says none: as the HEALTHCHECK tells, or else the exposed ports
 _DONE = "service_completed_successfully"
-_NANOSECONDS = 1_000_000_000
 
 
 @contextmanager
@@ -55,7 +53,9 @@ def _started(trial: Trial, service: Service) -> Iterator[Target]:
     engine, work = trial.engine, trial.workload
     image_id = other_image(engine, work.others, service.image)
     config = container_config(service, work.image.file, image_id, trial.volumes, work.environ)
-    config = replace(config, network=trial.network, network_aliases=(service.name,), log_driver="json-file")
+    config = replace(
+        config, network=trial.network, network_aliases=(service.name, *service.aliases), log_driver="json-file"
+    )
     launcher = PlainLauncher(engine)
     with launcher.create(config, trial.volumes.files(service.volumes, b"")) as container:
         try:
@@ -64,20 +64,7 @@ def _started(trial: Trial, service: Service) -> Iterator[Target]:
             raise StepFailed(f"the container does not start: {in_words(error.reason)}", hint=error.hint) from error
         with reach(engine, container, work.tracer_image) as way:
             found = (engine.inspect_image(image_id) or {}).get("Config") or {}
-            yield Target(launcher, container, way, _with_healthcheck(found, service.healthcheck))
-
-
-def _with_healthcheck(config: Mapping[str, Any], check: Healthcheck | None) -> dict[str, Any]:
-    """An image's config with the service's HEALTHCHECK over its own (Engine API, HealthConfig: nanoseconds)."""
-    if check is None:
-        return dict(config)
-    if check.disable:
-        return with_healthcheck(config, ())
-    said = {"Interval": check.interval, "Timeout": check.timeout, "StartPeriod": check.start_period}
-    times = {name: int(seconds * _NANOSECONDS) for name, seconds in said.items() if seconds is not None}
-    test = {"Test": list(check.test)} if check.test else {}
-    retries = {"Retries": check.retries} if check.retries else {}
-    return {**config, "Healthcheck": {**(config.get("Healthcheck") or {}), **test, **times, **retries}}
+            yield Target(launcher, container, way, with_check(found, service.healthcheck))
 
 
 def _awaited(run: Run, services: Sequence[Service]) -> list[tuple[str, str]]:
@@ -105,7 +92,7 @@ def _wait_ready(service: Service, target: Target, left: float, *, healthy: bool)
         what = "something depends on it as service_healthy, and it has no HEALTHCHECK"
         raise StepFailed(what, hint=f"give services.{service.name} a `healthcheck: {{test: ...}}`")
     check = target.image_config.get("Healthcheck") or {}
-    allowed = check.get("Interval", 0) / _NANOSECONDS * check.get("Retries", 0)
+    allowed = check.get("Interval", 0) / NANOSECONDS * check.get("Retries", 0)
     try:
         wait_ready(target, exposed_ports(service, target.image_config), min(left, max(READY_TIMEOUT, allowed)))
         target.must_run()
