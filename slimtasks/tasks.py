@@ -21,6 +21,7 @@ from slimtasks.actions import (
     tell_changes,
     write_report,
 )
+from slimtasks.compose_override import compose_override
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import result_file
 from slimtasks.session import Session
@@ -311,9 +312,9 @@ def _verify_task(image: Image, session: Session) -> Task:
         session,
         depends=[result, *inputs.workload_inputs(image, checks=True), *([files.fat] if slim else limited)],
         uses=inputs.step_images(image, checks=True) | (inputs.tracer_images(session) if slim else frozenset()),
-        targets=[files.verify, files.junit],
+        targets=[files.verify, files.junit, *([files.compose_override] if image.source.compose else [])],
         settings=[
-            [image.trace.timeout, image.tags],
+            [image.trace.timeout, image.tags, compose_override(image)],
             inputs.workload_settings(image, checks=True),
         ],
         checks=[inputs.tags_there(session, image, result)],

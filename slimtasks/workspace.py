@@ -94,6 +94,11 @@ class ImageFiles:
         return self.folder / "junit.xml"
 
     @property
+    def compose_override(self) -> Path:
+        """Beside the Compose file that it is made of, lets Compose take it."""
+        return self.folder / "compose.override.yaml"
+
+    @property
     def costs(self) -> Path:
         """Seconds of each stage's last run; in nobody's input."""
         return self.folder / "costs.json"

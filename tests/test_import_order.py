@@ -14,7 +14,7 @@ ROWS = (
     "errors interrupt terminal",
     "records process fingerprint workspace progress sizes",
     "spec elf rootfs engine",
-    "oci job",
+    "oci job compose_override",
     "packages ldso workload session costs ages fatfiles additions limits nearest",
     "selection registry squash trace proving inventories junit layers",
     "sources tracekey",

@@ -174,8 +174,8 @@ SOURCES = {
     "from: {dockerfile: sub/Dockerfile, args: {A: on}}": "1:46: from.args.A: found on (a boolean); allowed: a string;",
     "- a": "1:1: found a list; allowed: a mapping of keys",
     "~": "1:1: found nothing; allowed: a mapping of keys",
-    "": "1:1: the file is empty; allowed: a mapping with at least 'from'",
-    "# nothing": "1:1: the file is empty; allowed: a mapping with at least 'from'",
+    "": "1:1: the file is empty; allowed: a mapping of keys",
+    "# nothing": "1:1: the file is empty; allowed: a mapping of keys",
 }
 
 
@@ -194,10 +194,10 @@ def test_what_is_of_this_repo_is_never_pulled(tmp_path: Path) -> None:
     assert found == [f"images/app/image.yaml:1:36: {problem}"]
 
 
-def test_compose_and_kubernetes_are_not_there_yet(tmp_path: Path) -> None:
-    text = "from: {compose: compose.yaml, service: web}\n"
+def test_kubernetes_is_not_there_yet(tmp_path: Path) -> None:
+    text = "from: {kubernetes: deploy.yaml, container: web}\n"
     found = lines(tmp_path, {"images/app/image.yaml": text})
-    assert "images/app/image.yaml:1:8: from.compose: not supported yet; leave it out" in found
+    assert "images/app/image.yaml:1:8: from.kubernetes: not supported yet; leave it out" in found
 
 
 TOML = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slimtasks.spec.scenario import runs
 from slimtasks.spec.sources import Sources
-from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, changed_map, find, key_name
+from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, changed_map, find, found, key_name
 
 
 @dataclass
@@ -55,6 +55,17 @@ class Disk:
                 continue
             tree = changed_map(tree, (*loc, index), self._bind(volume, source, (*prefix, *loc, index, "source")))
         return tree
+
+    def file(self, node: Node, loc: Loc) -> Path | None:
+        """The file that the node names; None after adding the mistake that it does not."""
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value.strip():
+            self._wrong(node, loc, f"found {found(node)}; allowed: a path")
+            return None
+        path = self._absolute(node)
+        problem = self._file(path, node)
+        if problem:
+            self._wrong(node, loc, problem)
+        return None if problem else path
 
     def program(self, node: Node | None, loc: Loc) -> None:
         """Checks the program of a host step where it is named by a relative path."""

@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from slimtasks.spec.borrowed import Borrowed, as_written, laid_under
+from slimtasks.spec.build_args import with_callers_values
+from slimtasks.spec.compose import read_compose
 from slimtasks.spec.defaults import Defaults
 from slimtasks.spec.disk import Disk
 from slimtasks.spec.dockerfile import image_names, stage_names
@@ -14,10 +17,11 @@ from slimtasks.spec.model import Image
 from slimtasks.spec.names import is_tag, name_problem, tagged
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import check_together, with_source
+from slimtasks.spec.scenario import ways
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
 from slimtasks.spec.support import kind_of, without_unfit, without_unsupported
-from slimtasks.spec.tree import Loc, Mapping, Node, Place, Scalar, Sequence, changed_map, find, place_of
+from slimtasks.spec.tree import Loc, Mapping, Place, Scalar, changed_map, find, place_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Draft:
     image: Image
     tree: Mapping
     dockerfile_images: tuple[str, ...] = ()
+    built: frozenset[str] = frozenset()  # services whose image is another one of this repo, made of the same file
 
     def place(self, loc: Loc) -> Place:
         return place_of(self.tree, loc)
@@ -45,11 +50,16 @@ def read_image(reading: Reading, folder: Path, defaults: Defaults) -> Draft | No
         return None
     before = len(reading.mistakes)
     tree = _prepared(reading, written, folder, defaults)
-    image = image_of(reading, tree)
-    if image is None:
-        return None
-    image = replace(image, name=folder.name, file=path, folder=folder)
-    draft = _with_dockerfile(reading, Draft(_with_tags(reading, image, tree), tree))
+    tree, borrowed = _with_borrowed(reading, tree)
+    image = image_of(reading, tree, borrowed)
+    draft: Draft | None = None
+    if image is not None:
+        image = _with_tags(reading, replace(image, name=folder.name, file=path, folder=folder), tree)
+        draft = _with_dockerfile(reading, Draft(image, tree, built=borrowed.built if borrowed else frozenset()))
+    if borrowed:
+        file = borrowed.source.place.file
+        told = [as_written(mistake, file, borrowed.keys) for mistake in reading.mistakes[before:]]
+        reading.mistakes[before:] = told
     return draft if len(reading.mistakes) == before else None
 
 
@@ -79,32 +89,34 @@ def _prepared(reading: Reading, written: Mapping, folder: Path, defaults: Defaul
     return Disk(reading.sources, reading.mistakes).resolve(tree, folder)
 
 
+def _with_borrowed(reading: Reading, tree: Mapping) -> tuple[Mapping, Borrowed | None]:
+    """The spec with what the file says that `from` names, if it names one."""
+    source = tree.items["from"]
+    if not isinstance(source, Mapping) or "compose" not in source.items:
+        return tree, None
+    file, service = source.items["compose"], source.items.get("service")
+    path = Disk(reading.sources, reading.mistakes).file(file, ("from", "compose"))
+    borrowed = read_compose(reading, path, service) if path and isinstance(service, Scalar) else None
+    if borrowed is None or not isinstance(file, Scalar):
+        return _without_borrowed(tree), None
+    here = {**source.items, "compose": replace(file, value=str(path))}
+    whole = replace(borrowed.source, items={**here, **borrowed.source.items})
+    built = frozenset(one for one in borrowed.built if not find(tree, ("services", one, "image")))
+    borrowed = replace(borrowed, source=whole, built=built)
+    return laid_under(tree, borrowed), borrowed
+
+
+def _without_borrowed(tree: Mapping) -> Mapping:
+    """The spec less what cannot be checked where nothing could be borrowed."""
+    for loc in (("from",), ("services",), *((*way, "run", "depends_on") for way in ways(tree))):
+        if find(tree, loc) is not None:
+            tree = changed_map(tree, loc, None)
+    return with_source(tree)
+
+
 def _with_callers_args(reading: Reading, tree: Mapping) -> Mapping:
-    """Build arguments without a value take the caller's; without one there, they are left out."""
-    node = find(tree, ("from", "args"))
-    if isinstance(node, Sequence):
-        items = [item for item in node.items if _list_value(reading, item) is not None]
-        listed = tuple(_list_value(reading, item) or item for item in items)
-        return changed_map(tree, ("from", "args"), replace(node, items=listed))
-    if not isinstance(node, Mapping):
-        return tree
-    values: dict[str, Node] = {}
-    for name, item in node.items.items():
-        if isinstance(item, Scalar) and item.value is None:
-            value = reading.caller.get(name)
-            if value is None:
-                continue
-            item = replace(item, value=value)
-        values[name] = item
-    return changed_map(tree, ("from", "args"), replace(node, items=values))
-
-
-def _list_value(reading: Reading, item: Node) -> Node | None:
-    """The item as NAME=value; None where neither it nor the caller has a value."""
-    if not isinstance(item, Scalar) or not isinstance(item.value, str) or "=" in item.value:
-        return item
-    value = reading.caller.get(item.value)
-    return None if value is None else replace(item, value=f"{item.value}={value}")
+    args = find(tree, ("from", "args"))
+    return changed_map(tree, ("from", "args"), with_callers_values(reading.caller, args)) if args else tree
 
 
 def _with_tags(reading: Reading, image: Image, tree: Mapping) -> Image:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
+from slimtasks.spec.borrowed import Borrowed
 from slimtasks.spec.model import Image
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.run import Run
@@ -14,15 +16,20 @@ from slimtasks.spec.tree import Loc, Mapping, Node, changed_map, find, place_of
 from slimtasks.spec.validate import validated
 
 
-def image_of(reading: Reading, tree: Mapping) -> Image | None:
-    """What the tree says; None after adding its mistakes. Those of all steps and scenarios are added, too."""
+def image_of(reading: Reading, tree: Mapping, borrowed: Borrowed | None = None) -> Image | None:
+    """What the tree says; None after adding its mistakes. Those of all steps and scenarios are added, too.
+
+    `run` and services are started as is borrowed, but for what they say themselves.
+    """
     rest = tree
     for key in ("workload", "checks", "scenarios", "services"):
         rest = changed_map(rest, (key,), None)
     image = validated(rest, Image, (), reading.mistakes)
+    if image and borrowed:
+        image = replace(image, run=overridden(borrowed.run, image.run, _keys(tree.items.get("run"))))
     workload, checks = (read_steps(reading, tree, (key,)) for key in ("workload", "checks"))
     scenarios = _scenarios(reading, tree, image.run if image else Run())
-    services = read_services(reading, tree)
+    services = read_services(reading, tree, borrowed.services if borrowed else None)
     return image and replace(image, workload=workload, checks=checks, scenarios=scenarios, services=services)
 
 
@@ -45,14 +52,17 @@ def _scenario(reading: Reading, tree: Mapping, name: str, run: Run) -> Scenario 
         reading.wrong(place, (*loc, "run", "platform"), "an image has one platform; allowed: run.platform, for all")
     workload, checks = (read_steps(reading, tree, (*loc, key), name) for key in ("workload", "checks"))
     rest: Node | None = find(tree, loc)
-    said: tuple[str, ...] = ()
+    said: Collection[str] = ()
     assert rest is not None
     if isinstance(rest, Mapping):
         rest = changed_map(changed_map(rest, ("workload",), None), ("checks",), None)
-        own = rest.items.get("run")
-        said = tuple(own.items) if isinstance(own, Mapping) else ()
+        said = _keys(rest.items.get("run"))
     scenario = validated(rest, Scenario, loc, reading.mistakes)
     if scenario is None:
         return None
     whole = overridden(run, scenario.run, said)
     return replace(scenario, name=name, run=whole, workload=workload, checks=checks)
+
+
+def _keys(node: Node | None) -> Collection[str]:
+    return node.items.keys() if isinstance(node, Mapping) else ()

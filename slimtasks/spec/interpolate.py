@@ -1,6 +1,6 @@
 """Replaces ${VAR} in strings as Compose does: https://docs.docker.com/reference/compose-file/interpolation/.
 
-Only `${...}` is replaced, never a bare `$VAR`, so that JSON, regular expressions and shell lines survive.
+In a spec only `${...}` is replaced, never a bare `$VAR`, so that JSON, regular expressions and shell lines survive.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _OPENING = re.compile(r"\$\$|\$\{")
+_OPENING_OR_BARE = re.compile(r"\$\$|\$\{|\$(?=[A-Za-z_])")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
 _FORMS = "${VAR}, ${VAR:-default}, ${VAR-default}, ${VAR:?why}, ${VAR:+other}, $$ for a plain $"
@@ -22,6 +23,7 @@ class Caller:
     environ: Mapping[str, str]
     asked: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    bare: bool = False  # whether $VAR is one, too
 
     def get(self, name: str) -> str | None:
         self.asked.add(name)
@@ -30,11 +32,17 @@ class Caller:
     def fill(self, text: str) -> str:
         """The text with its variables filled in; raises ValueError where one is required or the syntax is wrong."""
         result, at = [], 0
-        while match := _OPENING.search(text, at):
+        opening = _OPENING_OR_BARE if self.bare else _OPENING
+        while match := opening.search(text, at):
             result.append(text[at : match.start()])
             if match[0] == "$$":
                 result.append("$")
                 at = match.end()
+            elif match[0] == "$":
+                name = _NAME.match(text, match.end())
+                assert name
+                result.append(self._value(name[0], "", ""))
+                at = name.end()
             else:
                 value, at = self._variable(text, match.end())
                 result.append(value)

@@ -66,6 +66,7 @@ def _spec_error(reading: Reading) -> SpecError:
 def _connected(reading: Reading, drafts: Several[Draft]) -> tuple[Image, ...]:
     """The images with their references to each other, after the checks that need all of them."""
     _check_tags(reading, drafts)
+    drafts = [_with_built(reading, draft, drafts) for draft in drafts]
     declared = Declared(draft.image for draft in drafts)
     images = tuple(_with_references(reading, draft, declared) for draft in drafts)
     circle = cycle({image.name: image.depends for image in images})
@@ -90,6 +91,25 @@ def _check_tags(reading: Reading, drafts: Several[Draft]) -> None:
             if name in names and name != image.name:
                 problem = f"found '{tag}', which is also the name of another image; allowed: a tag of its own"
                 reading.wrong(draft.place(loc), loc, problem)
+
+
+def _with_built(reading: Reading, draft: Draft, drafts: Several[Draft]) -> Draft:
+    """The draft with the images of its services that its Compose file builds, which other images are made of."""
+    image = draft.image
+    made = {(other.image.source.compose, other.image.source.service): other.image.name for other in drafts}
+    services = []
+    for service in image.services:
+        name = made.get((image.source.compose, service.name)) if service.name in draft.built else service.image
+        if not name:
+            loc = ("services", service.name, "image")
+            file = reading.sources.relative(image.source.compose or image.folder)
+            problem = (
+                f"found a service that is built; allowed: one that an image of this repo is made of "
+                f"(`from: {{compose: {file}, service: {service.name}}}`), or its `image` in the `services` of the spec"
+            )
+            reading.wrong(draft.place(loc), ("services", service.name, "build"), problem)
+        services.append(replace(service, image=name or service.image))
+    return replace(draft, image=replace(image, services=tuple(services)))
 
 
 def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Image:

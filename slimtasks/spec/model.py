@@ -76,7 +76,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class From:
-    """What gets slimmed: exactly one of dockerfile, image, bootstrap is set. Host paths are absolute."""
+    """What gets slimmed: exactly one of dockerfile, image, bootstrap is set. Host paths are absolute.
+
+    Where a file of another tool says what, that one names it, and the file and the place in it are told as well.
+    """
 
     dockerfile: Path | None = None
     context: Path | None = None  # with a dockerfile, never None after loading
@@ -88,6 +91,8 @@ class From:
     image: str = ""
     pull_policy: PullPolicy = "missing"
     bootstrap: Bootstrap | None = None
+    compose: Path | None = None  # the Compose file that has said so
+    service: str = ""  # of that
     stdout: Command = ()  # the container prints a build context
     where: str = field(default="", compare=False, repr=False)
     __pydantic_config__ = spelled(pull_policy="pull_policy")

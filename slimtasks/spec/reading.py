@@ -54,14 +54,17 @@ class Reading:
             self.wrong(place, (), f"found the byte 0x{content[error.start]:02x}, which is not UTF-8; allowed: UTF-8")
             return None
 
-    def tree(self, path: Path) -> Mapping | None:
-        """The spec that the file holds, its variables not yet filled in; None after adding its mistakes."""
+    def tree(self, path: Path, *, as_go: bool = False) -> Mapping | None:
+        """The spec that the file holds, its variables not yet filled in; None after adding its mistakes.
+
+        `as_go`: a file of another tool, see `read_yaml`.
+        """
         text = self.text(path)
         if text is None:
             return None
         file = self.sources.relative(path)
         try:
-            tree: Node = read_toml(text, file) if path.suffix == ".toml" else read_yaml(text, file)
+            tree: Node = read_toml(text, file) if path.suffix == ".toml" else read_yaml(text, file, as_go=as_go)
         except Unreadable as error:
             self.mistakes.extend(error.mistakes)
             return None
@@ -73,10 +76,11 @@ class Reading:
             return None
         return tree
 
-    def filled(self, tree: Mapping) -> Mapping:
+    def filled(self, tree: Mapping, caller: Caller | None = None) -> Mapping:
         """The tree with the caller's variables in its strings."""
+        caller = caller or self.caller
         self._refuse_own_keys(tree, ())
-        result = mapped(tree, self._fill)
+        result = mapped(tree, lambda loc, scalar: self._fill(caller, loc, scalar))
         assert isinstance(result, Mapping)
         return result
 
@@ -93,12 +97,12 @@ class Reading:
             for index, item in enumerate(node.items):
                 self._refuse_own_keys(item, (*loc, index))
 
-    def _fill(self, loc: Loc, scalar: Scalar) -> Scalar:
+    def _fill(self, caller: Caller, loc: Loc, scalar: Scalar) -> Scalar:
         if not isinstance(scalar.value, str):
             return scalar
         try:
             scalar.value.encode()
-            value = self.caller.fill(scalar.value)
+            value = caller.fill(scalar.value)
         except UnicodeEncodeError:
             self.wrong(scalar.place, loc, "found half of a surrogate pair; allowed: whole characters")
             return replace(scalar, value="?")
@@ -106,7 +110,7 @@ class Reading:
             self.wrong(scalar.place, loc, str(error))
             self.unfilled.add(scalar.place)
             return scalar
-        for name in sorted(self.caller.missing):
+        for name in sorted(caller.missing):
             self.notes.append(f"{scalar.place}: {key_name(loc)}: the variable {name} is not set, so it is empty here")
-        self.caller.missing.clear()
+        caller.missing.clear()
         return scalar if value == scalar.value else replace(scalar, value=value, filled=True)

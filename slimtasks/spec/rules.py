@@ -6,7 +6,7 @@ from collections.abc import Sequence as Several
 
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, find, found, key_name, place_of
 
-_SOURCES = ("dockerfile", "image", "bootstrap")
+_SOURCES = ("dockerfile", "image", "bootstrap", "compose")
 _OF_DOCKERFILE = ("context", "target", "args", "secrets", "ssh", "cache-from")
 
 
@@ -56,6 +56,10 @@ def _check_source(source: Mapping, mistakes: list[Mistake]) -> None:
             mistakes.append(Mistake(source.keys[key], f"from.{key}", "only beside from.dockerfile"))
     if "pull_policy" in source.items and "image" not in source.items:
         mistakes.append(Mistake(source.keys["pull_policy"], "from.pull_policy", "only beside from.image"))
+    if "compose" in source.items and "service" not in source.items:
+        mistakes.append(Mistake(source.place, "from.service", "is missing; needed: the name of a service of the file"))
+    if "service" in source.items and "compose" not in source.items:
+        mistakes.append(Mistake(source.keys["service"], "from.service", "only beside from.compose"))
     stdout = source.items.get("stdout")
     if stdout is not None and "bootstrap" in source.items:
         mistakes.append(Mistake(source.keys["stdout"], "from.stdout", "only beside from.dockerfile or from.image"))

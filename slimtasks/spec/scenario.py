@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from slimtasks.spec.fields import spelled
 from slimtasks.spec.run import Run
 from slimtasks.spec.steps import Step
 from slimtasks.spec.tree import Loc, Mapping, find
+
+Started = TypeVar("Started", bound=Run)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def runs(tree: Mapping) -> tuple[Loc, ...]:
     return (*((*way, "run") for way in ways(tree)), *(("services", name) for name in named))
 
 
-def overridden(under: Run, over: Run, said: Collection[str]) -> Run:
+def overridden(under: Started, over: Started, said: Collection[str]) -> Started:
     """`under` with the keys of `over` that were `said`, as Compose lays one file over another.
 
     What is known by a name (variables, limits, mounts by their place in the container) is replaced by name, other
@@ -44,6 +46,7 @@ def overridden(under: Run, over: Run, said: Collection[str]) -> Run:
     """
     new: dict[str, Any] = {}
     for key in said:
+        key = key.lstrip("@")
         mine, other = getattr(over, key), getattr(under, key)
         new[key] = _joined(other, mine, _NAMES[key]) if key in _NAMES else mine
     return replace(under, **new)

@@ -8,19 +8,23 @@ from dataclasses import replace
 
 from slimtasks.spec.depends import cycle
 from slimtasks.spec.reading import Reading
-from slimtasks.spec.scenario import runs
+from slimtasks.spec.scenario import overridden, runs
 from slimtasks.spec.service import Service
 from slimtasks.spec.suggest import meant
-from slimtasks.spec.tree import Loc, Mapping, Scalar, Sequence, find, found, place_of
+from slimtasks.spec.tree import Loc, Mapping, Node, Scalar, Sequence, find, found, place_of
 from slimtasks.spec.validate import validated
 
 _NAME = re.compile(r"[a-zA-Z0-9]+(?:[._-]+[a-zA-Z0-9]+)*")
 
 
-def read_services(reading: Reading, tree: Mapping) -> tuple[Service, ...]:
-    """The valid services, each behind those that it depends on; the others add their mistakes."""
+def read_services(reading: Reading, tree: Mapping, under: Mapping | None = None) -> tuple[Service, ...]:
+    """The valid services, each behind those that it depends on; the others add their mistakes.
+
+    One that is also in `under`, where all are valid, is started as that says, but for what it says itself.
+    """
     names = names_at(reading, tree, "services", "services by name, as in {db: {image: postgres}}")
-    found_services = {name: service for name in names if (service := _service(reading, tree, name))}
+    below = under.items if under else {}
+    found_services = {name: service for name in names if (service := _service(reading, tree, name, below.get(name)))}
     for run in runs(tree):
         _check_dependencies(reading, tree, run, names)
     graph = {name: [other.name for other in service.depends_on] for name, service in found_services.items()}
@@ -51,7 +55,7 @@ def check_name(reading: Reading, tree: Mapping, loc: Loc) -> None:
         reading.wrong(place_of(tree, loc, of_key=True), loc[:-1], f"found the name '{loc[-1]}'; allowed: {allowed}")
 
 
-def _service(reading: Reading, tree: Mapping, name: str) -> Service | None:
+def _service(reading: Reading, tree: Mapping, name: str, under: Node | None) -> Service | None:
     loc: Loc = ("services", name)
     check_name(reading, tree, loc)
     node = find(tree, loc)
@@ -59,6 +63,9 @@ def _service(reading: Reading, tree: Mapping, name: str) -> Service | None:
     service = validated(node, Service, loc, reading.mistakes)
     if service is None:
         return None
+    if under is not None and isinstance(node, Mapping):
+        whole = validated(under, Service, loc, reading.mistakes)
+        service = overridden(whole, service, node.items.keys()) if whole else service
     return replace(service, name=name, where=str(place_of(tree, loc, of_key=True)))
 
 

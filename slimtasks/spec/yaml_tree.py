@@ -11,13 +11,18 @@ if TYPE_CHECKING:
     import yaml
 
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,17}")  # what str(int(text)) gives back as it was
+_OCTAL = re.compile(r"0[0-7]{1,20}")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
 _MOST_NODES = 100_000  # aliases can blow up a small file without limit
 
 
-def read_yaml(text: str, file: str) -> Node:
-    """The tree of a YAML document; raises Unreadable with all mistakes of its syntax, keys and scalars."""
+def read_yaml(text: str, file: str, *, as_go: bool = False) -> Node:
+    """The tree of a YAML document; raises Unreadable with all mistakes of its syntax, keys and scalars.
+
+    `as_go`: what YAML 1.1 would turn into something else is what Compose and Kubernetes take it for: 0644 is octal,
+    `22:22`, `yes` and keys like `on` are text.
+    """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -28,8 +33,8 @@ def read_yaml(text: str, file: str) -> Node:
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise Unreadable(Mistake(_reader_place(error, text, file), "", f"bad YAML: {error}".splitlines()[0])) from None
     if root is None:
-        raise Unreadable(Mistake(Place(file), "", "the file is empty; allowed: a mapping with at least 'from'"))
-    reading = _Reading(file)
+        raise Unreadable(Mistake(Place(file), "", "the file is empty; allowed: a mapping of keys"))
+    reading = _Reading(file, as_go=as_go)
     tree = reading.node(root, ())
     if reading.mistakes:
         raise Unreadable(*reading.mistakes)
@@ -67,8 +72,9 @@ def _reader_place(error: yaml.YAMLError, text: str, file: str) -> Place:
 class _Reading:
     """One document on its way from yaml's nodes to ours."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, as_go: bool) -> None:
         self.file = file
+        self._as_go = as_go
         self.mistakes: list[Mistake] = []
         self._open: set[int] = set()
         self._nodes = 0
@@ -128,6 +134,8 @@ class _Reading:
 
         if isinstance(node, yaml.ScalarNode) and (node.tag in (_TAG + "str", _TAG + "merge", _TAG + "value")):
             return str(node.value)
+        if isinstance(node, yaml.ScalarNode) and self._as_go:
+            return str(node.value)
         if isinstance(node, yaml.ScalarNode):
             kind = node.tag.removeprefix(_TAG)
             self._wrong(self._place(node), loc, f"the key {node.value} is a {kind} in YAML; quote it: '{node.value}'")
@@ -140,12 +148,14 @@ class _Reading:
         value: Any = text
         if tag == "null":
             value = None
-        elif tag == "bool":
+        elif tag == "bool" and not (self._as_go and text.lower() not in ("true", "false")):
             value = text.lower() in ("yes", "true", "on")
         elif tag == "int" and _DECIMAL.fullmatch(text):
             value = int(text)
         elif tag == "float" and _FLOAT.fullmatch(text):
             value = float(text)
+        elif self._as_go and tag in ("bool", "int", "float", "timestamp"):
+            value = int(text, 8) if _OCTAL.fullmatch(text) else text
         elif tag not in ("str", "value", "merge"):
             self._wrong(place, loc, _trap(text, tag, node.tag))
         return Scalar(value, place, text, plain=node.style is None)

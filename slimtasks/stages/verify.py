@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from slimtasks import fatfiles
+from slimtasks.compose_override import compose_override
 from slimtasks.errors import Damaged, SlimError, WorkloadError
 from slimtasks.explaining import explained
 from slimtasks.job import Job
@@ -23,7 +24,7 @@ from slimtasks.workload.runner import run_workload
 
 
 def run(job: Job) -> str:
-    """Writes verify.json and junit.xml, this one also where it fails, and moves the tags."""
+    """Writes verify.json and junit.xml, this one also where it fails, moves the tags, and tells Compose of them."""
     job.files.junit.unlink(missing_ok=True)
     identity = job.built(job.image.name)
     suites: list[Suite] = []
@@ -38,6 +39,10 @@ def run(job: Job) -> str:
     with steady(job, job.image.tags):
         for tag in job.image.tags:
             move_tag(job, identity, tag, before)
+    override = compose_override(job.image)
+    if override:
+        with whole_file(job.files.compose_override) as file:
+            file.write(override.encode())
     steps = [step for result in results.values() for step in result.steps]
     told = [{"scenario": name, **asdict(result)} for name, result in results.items()]
     write_json(job.files.verify, {"image": identity, "steps": len(steps), "results": told})

@@ -9,9 +9,9 @@ from typing import Any
 
 from slimtasks.engine.config import ContainerConfig, Ulimit
 from slimtasks.errors import SlimError
+from slimtasks.spec.env_file import parse_env_file
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import Http, Step, Tcp, Wait
-from slimtasks.workload.env_file import parse_env_file
 from slimtasks.workload.volumes import Volumes
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.failure import Refused
+from slimtasks.spec.env_file import parse_env_file
 from slimtasks.spec.steps import StructureTest
 from slimtasks.spec.structure_tests import (
     CommandTest,
@@ -24,7 +25,6 @@ from slimtasks.spec.structure_tests import (
     compiled,
 )
 from slimtasks.workload import image_files
-from slimtasks.workload.env_file import parse_env_file
 from slimtasks.workload.expect import shortened
 from slimtasks.workload.failure import PartResult, StepFailed
 from slimtasks.workload.launcher import Exit, Launcher, run_to_end

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from slimtasks.errors import SlimError
-from slimtasks.workload.env_file import parse_env_file
+from slimtasks.spec.env_file import parse_env_file
 
 ENVIRON = {"HOST": "caller", "EMPTY": ""}
 
