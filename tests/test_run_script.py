@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from slimtasks.spec.loading import load
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ("bash", "cat", "cmp", "dirname", "flock", "grep", "head", "id", "readlink", "rm", "sed", "tail")
@@ -71,6 +74,20 @@ def bash(checkout: Path, script: str, *args: str, **environ: str) -> subprocess.
 )
 def test_only_what_builds_needs_an_engine(checkout: Path, line: str, needed: bool) -> None:
     assert bash(checkout, f"needs_engine {line}").returncode == (0 if needed else 1)
+
+
+def test_the_corpus_is_every_image_that_can_run_here(checkout: Path) -> None:
+    for name in ("web", "tracer", "tracer-arm64"):
+        (checkout / "images" / name).mkdir(parents=True)
+    assert bash(checkout, "corpus").stdout.split() == ["tracer", "web"]
+
+
+def test_ci_takes_every_sample_by_turns() -> None:
+    repo = load(ROOT, {})
+    text = (ROOT / ".ci/run").read_text()
+    turns = re.search(r"^samples=\((.*?)\)", text, re.MULTILINE | re.DOTALL)
+    samples = {image.name for image in repo.images if image.kind == "slim"} - {*repo.default}
+    assert turns and sorted(turns[1].split()) == sorted(samples)
 
 
 def test_a_user_gets_the_line_to_paste(checkout: Path, bare: Path) -> None:
