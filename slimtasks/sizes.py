@@ -25,7 +25,8 @@ def whole_packages(header: Mapping[str, Any]) -> tuple[str, ...]:
     number, unseen = header.get("whole", 0), header.get("unseen", "")
     if not number:
         return (f"{unseen}, AND NOTHING THAT WAS USED IS OF A PACKAGE",) if unseen else ()
-    what = f"{unseen}, SO PACKAGES STAY WHOLE: {number}" if unseen else f"{count(number, 'package')} whole"
+    others = ", WITH ALL THAT THEY DEPEND ON" if header.get("depended_on") else ""
+    what = f"{unseen}, SO PACKAGES STAY WHOLE{others}: {number}" if unseen else f"{count(number, 'package')} whole"
     return (f"{what} (`granularity: file` would save {size_text(header['beyond'])})",)
 
 

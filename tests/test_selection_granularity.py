@@ -3,6 +3,7 @@
 import pytest
 from small_trees import accesses, entries, files, rule
 
+from slimtasks.packages.dpkg import packages
 from slimtasks.records import ImagePath, Layer, Package
 from slimtasks.selection import Inputs, Selection, select
 from slimtasks.selection.whole import Granularity, granularity_of
@@ -86,6 +87,48 @@ def test_package_keeps_debian_s_whole_as_well_but_for_their_documentation(how: d
     assert chosen.whole == 4  # python3.11-minimal and libpython3.11-minimal; libssl3 was not opened, just needed
 
 
+STATUS = b"""\
+Package: app
+Depends: lib | other, awk
+
+Package: lib
+
+Package: mawk
+Provides: awk
+
+Package: dash
+Essential: yes
+
+Package: other
+"""
+INSTALLED = """
+/usr/bin/app package=app
+/usr/share/app/data package=app
+/usr/bin/lib package=lib
+/usr/share/doc/lib/README package=lib
+/usr/bin/mawk package=mawk
+/usr/bin/awk -> /etc/alternatives/awk
+/etc/alternatives/awk -> /usr/bin/mawk
+/etc/alternatives/awk.1 -> /usr/share/man/mawk.1
+/usr/bin/dash package=dash
+/usr/bin/sh -> dash package=dash
+/usr/bin/other package=other
+"""
+
+
+def test_of_a_command_that_did_nothing_stays_what_it_may_call() -> None:
+    captured = {ImagePath("/var/lib/dpkg/status"): STATUS}
+    more = {"packages": packages(captured), "captured": captured, "unseen": "NO WORKLOAD"}
+    service = selection("exec /usr/bin/app", INSTALLED, **more)
+    assert kept(service, INSTALLED) == {"/usr/bin/app", "/usr/share/app/data"}
+    command = selection("exec /usr/bin/app", INSTALLED, **more, idle_command=True)
+    called = {"/usr/bin/lib", "/usr/bin/mawk", "/usr/bin/awk", "/etc/alternatives/awk", "/usr/bin/dash", "/usr/bin/sh"}
+    assert kept(command, INSTALLED) == kept(service, INSTALLED) | called
+    assert (service.whole, command.whole) == (1, 4)
+    plain = selection("exec /usr/bin/app", INSTALLED, **{**more, "granularity": "file"}, idle_command=True)
+    assert kept(plain, INSTALLED) == {"/usr/bin/app"}
+
+
 def test_what_every_start_looks_through_is_no_use() -> None:
     trace = f"read {SITE}/bar-1.dist-info/RECORD\nlist {SITE}\nstat {SITE}/foo/late.py"
     assert selection(trace).whole == 0
@@ -163,6 +206,13 @@ def test_a_distribution_of_a_local_folder_is_the_user_s_own() -> None:
         (
             {"whole": 3, "beyond": 2e6, "unseen": "NO WORKLOAD"},
             ("NO WORKLOAD, SO PACKAGES STAY WHOLE: 3 (`granularity: file` would save 2.00 MB)",),
+        ),
+        (
+            {"whole": 9, "beyond": 2e6, "unseen": "NO WORKLOAD", "depended_on": True},
+            (
+                "NO WORKLOAD, SO PACKAGES STAY WHOLE, WITH ALL THAT THEY DEPEND ON: 9 "
+                "(`granularity: file` would save 2.00 MB)",
+            ),
         ),
         (
             {"whole": 0, "beyond": 0, "unseen": "THE TRACED RUN USED NO FILE"},

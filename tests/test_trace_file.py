@@ -2,7 +2,8 @@
 
 import pytest
 
-from slimtasks.trace.file import health_steps, idle, notes
+from slimtasks.records import Program
+from slimtasks.trace.file import Trace, health_steps, idle, is_server, notes
 
 HTTP, WAIT = "1 http GET http :80/", "1 wait log the server: start"
 
@@ -54,3 +55,11 @@ def test_the_steps_of_a_healthcheck() -> None:
         "b.jsonl: healthcheck",
     ]
     assert health_steps({"steps": steps}) == {2, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("binds", "server"),
+    [((), False), (("netlink",), False), (("tcp 0.0.0.0:80",), True), (("netlink", "unix /run/x"), True)],
+)
+def test_a_server_is_what_opened_a_port_or_socket(binds: tuple[str, ...], server: bool) -> None:
+    assert is_server(Trace({}, (), (Program("/a"), Program("/b", binds=binds)))) is server

@@ -60,6 +60,11 @@ def stanzas(files: Mapping[ImagePath, bytes]) -> dict[str, str]:
     return {name: stanza.text + "\n" for name, stanza in _named(files)}
 
 
+def is_essential(stanza: str) -> bool:
+    """Whether others may use the package without depending on it (Debian policy, 3.8)."""
+    return _fields(stanza).get("essential") == "yes"
+
+
 def sources(files: Mapping[ImagePath, bytes]) -> dict[str, tuple[str, str]]:
     """Each package's source and its version, by name; the version is empty where it is the package's own."""
     found = {}

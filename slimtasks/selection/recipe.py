@@ -42,7 +42,8 @@ def select(inputs: Inputs) -> Selection:
     closure = Closure(image, kept, errors)
     _keep_needed(closure, image, kept)
     by_file = frozenset(kept)
-    whole = 0 if inputs.whole else keep_whole(image, kept, granularity_of(inputs.granularity, inputs.unseen))
+    granularity = granularity_of(inputs.granularity, inputs.unseen, idle_command=inputs.idle_command)
+    whole = 0 if inputs.whole else keep_whole(image, kept, granularity)
     _keep_needed(closure, image, kept)
     written = _keep_rest(image, kept, notes) if not inputs.whole else {}
     keep_directories(image, history, kept)

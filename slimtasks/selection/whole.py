@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from slimtasks.packages.dependencies import staying
 from slimtasks.packages.distributions import is_looked_through
-from slimtasks.records import ImagePath, Reason, Selected
+from slimtasks.packages.dpkg import is_essential, stanzas
+from slimtasks.records import ImagePath, Reason, Selected, bare_name
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 
@@ -29,15 +31,17 @@ class Granularity:
 
     languages: bool
     distribution: bool  # the image's, of its package database
+    depended_on: bool = False  # what those of the distribution depend on, and the essential ones
 
 
-def granularity_of(said: str, unseen: str) -> Granularity:
+def granularity_of(said: str, unseen: str, *, idle_command: bool = False) -> Granularity:
     """What `granularity:` of a spec (auto | file | package) means.
 
     `auto` is `package` where the trace does not tell all that the image has to do; `unseen` says why.
     """
     everything = said == "package" or (said == "auto" and bool(unseen))
-    return Granularity(languages=said != "file", distribution=everything)
+    depended_on = said == "auto" and idle_command
+    return Granularity(languages=said != "file", distribution=everything, depended_on=depended_on)
 
 
 def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
@@ -46,7 +50,7 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
     if granularity.languages:
         used |= _distributions(image)
     if granularity.distribution:
-        used |= _packages(image)
+        used |= _packages(image, depended_on=granularity.depended_on)
     for paths, reason in used.values():
         for path in paths:
             if path != reason.by and not is_documentation(path):
@@ -54,7 +58,18 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
                 if not is_documentation(walk.resolved):
                     kept.follow(path, reason)
                 kept.keep(path, reason)
+    if granularity.distribution:
+        _keep_alternatives(kept)
     return len(used)
+
+
+def _keep_alternatives(kept: Kept) -> None:
+    """The names that update-alternatives(1) gave to what stays: /usr/bin/awk, by /etc/alternatives/awk."""
+    for entry in kept.tree:
+        if entry.type == "link" and entry.target.startswith("/etc/alternatives/") and entry.path not in kept:
+            resolved = kept.tree.walk(entry.path).resolved
+            if resolved in kept and not is_documentation(resolved):
+                kept.follow(entry.path, Reason("package", f"a name of {resolved}", resolved))
 
 
 def beyond(selected: Iterable[Selected], by_file: frozenset[ImagePath], image: FatImage) -> int:
@@ -81,16 +96,26 @@ def _distributions(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...],
     return used
 
 
-def _packages(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
-    """The distribution's packages of which a file was opened."""
+def _packages(image: FatImage, *, depended_on: bool) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
+    """The distribution's packages of which a file was opened, and what they depend on, if that is wanted."""
     why: dict[str, Reason] = {}
     for path in sorted(image.opened):
         entry = image.tree.lookup(path)
         if entry is not None and entry.package:
             text = f"{entry.package}, of which {path} was used"
             why.setdefault(entry.package, Reason("package", text, path))
+    if depended_on:
+        text = "which a command may call that did nothing yet"
+        why |= {name: Reason("package", f"{name}, {text}") for name in _depended_on(image, why) - why.keys()}
     members: dict[str, list[ImagePath]] = {name: [] for name in why}
     for entry in image.tree:
         if entry.package in members and entry.type != "dir":
             members[entry.package].append(entry.path)
     return {name: (tuple(paths), why[name]) for name, paths in members.items()}
+
+
+def _depended_on(image: FatImage, used: Iterable[str]) -> set[str]:
+    """What they depend on, and what is essential, which others use without saying so (Debian policy, 3.8)."""
+    essential = (name for name, stanza in stanzas(image.inputs.captured).items() if is_essential(stanza))
+    roots = [bare_name(name) for name in (*used, *essential)]
+    return staying(image.inputs.packages, (), roots) if roots else set()

@@ -17,7 +17,7 @@ from slimtasks.workspace import Workspace
 
 _HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
 _OF_TRACE = ("backend", "complete", "incomplete", "unseen")  # what a trace says of itself
-_OF_SELECTION = ("whole", "beyond", "unseen")  # what a selection says of whole packages
+_OF_SELECTION = ("whole", "beyond", "unseen", "depended_on")  # what a selection says of whole packages
 
 _MOST_NAMES = 3  # of images, in a line that is for all of them
 

@@ -16,7 +16,7 @@ from slimtasks.selection import Inputs, Selection, select
 from slimtasks.selection.health import for_steps_alone, lacking_for
 from slimtasks.selection.presets import not_kept_note
 from slimtasks.sizes import for_health, whole_packages
-from slimtasks.trace.file import Trace, health_steps, idle, read_trace
+from slimtasks.trace.file import Trace, health_steps, idle, is_server, read_trace
 from slimtasks.workload.container_config import environment
 from slimtasks.workload.health import tried_config
 from slimtasks.workload.readiness import health_command
@@ -30,6 +30,7 @@ def run(job: Job) -> str:
     chosen = select(inputs)
     unseen = inputs.unseen if inputs.granularity == "auto" else ""
     whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen, **_health(job, inputs, chosen)}
+    whole |= {"depended_on": True} if unseen and inputs.idle_command else {}
     missed = [asdict(one) for one in chosen.not_kept]
     header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole, "not_kept": missed}
     write_lines(job.files.selection, header, chosen.selected)
@@ -41,7 +42,7 @@ def run(job: Job) -> str:
 
 def _inputs(job: Job) -> Inputs:
     image, fat = job.image, fatfiles.fat(job.files)
-    accesses, unseen = ((), "") if fat.whole else _traced(job, read_trace(job.files.trace))
+    accesses, unseen, idle_command = ((), "", False) if fat.whole else _traced(job, read_trace(job.files.trace))
     return Inputs(
         entries=fatfiles.inventory(job.files),
         accesses=accesses,
@@ -57,6 +58,7 @@ def _inputs(job: Job) -> Inputs:
         unowned=image.unowned,
         granularity=image.granularity,
         unseen=unseen,
+        idle_command=idle_command,
         metadata=image.metadata,
         base=base_entries(job),
         base_captured=base_captured(job),
@@ -84,15 +86,15 @@ def _health(job: Job, inputs: Inputs, chosen: Selection) -> dict[str, int]:
     return {"healthcheck": for_steps_alone(health_steps(read_header(job.files.trace)), inputs, chosen)}
 
 
-def _traced(job: Job, trace: Trace) -> tuple[tuple[Access, ...], str]:
-    """What was used, and why that does not tell all that the image has to do; empty where it does."""
+def _traced(job: Job, trace: Trace) -> tuple[tuple[Access, ...], str, bool]:
+    """What was used, why that does not tell all that the image has to do ('' where it does), and `idle_command`."""
     accesses = tuple(trace.accesses)
     if not accesses:
-        return accesses, "THE TRACED RUN USED NO FILE"
+        return accesses, "THE TRACED RUN USED NO FILE", False
     if idle(trace.header):
         names = [name for name in idle(trace.header) if name]
-        return accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}"
-    return accesses, "LOOKUPS AFTER STEP 0 NOT SEEN" if job.image.trace.lookups == "startup" else ""
+        return accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}", not is_server(trace)
+    return accesses, "LOOKUPS AFTER STEP 0 NOT SEEN" if job.image.trace.lookups == "startup" else "", False
 
 
 def _by_reason(selected: tuple[Selected, ...]) -> str:

@@ -80,6 +80,12 @@ def idle(header: dict[str, Any]) -> tuple[str, ...]:
     return () if any(busy[name] for name in others) else tuple(n for n in busy if not busy[n] and n not in others)
 
 
+def is_server(trace: Trace) -> bool:
+    """Whether a program of it opened a port or a socket, for others to ask something."""
+    binds = (bind for program in trace.programs for bind in program.binds)
+    return any(bind.startswith(("tcp ", "udp ", "unix ")) for bind in binds)
+
+
 def health_steps(header: dict[str, Any]) -> frozenset[int]:
     """The numbers of the steps in which a HEALTHCHECK was run, and nothing else on purpose."""
     return frozenset(number for number, step in enumerate(header.get("steps", ())) if _is_health(step))

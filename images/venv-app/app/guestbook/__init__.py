@@ -1,0 +1,1 @@
+"""A book that guests write in: pages, JSON and feeds by WSGI."""
