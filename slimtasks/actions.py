@@ -66,7 +66,7 @@ def write_report(session: Session) -> Any:
 
     from slimtasks.stages import report
 
-    rows = report.rows(session.workspace, session.repo)
+    rows = report.rows(session.workspace, session.repo, time.time())
     if rows:
         PROGRESS.line(f"\n{report.table(rows)}")
     try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 
 from slimtasks.errors import Damaged
 from slimtasks.job import Fetched
 from slimtasks.records import from_json, intact, read_json, to_json, write_json
-from slimtasks.workspace import ImageFiles
+from slimtasks.spec.model import Image
+from slimtasks.workspace import ImageFiles, Workspace
+
+DAY = 86400  # seconds
 
 
 def note_fetched(files: ImageFiles, fetched: Iterable[Fetched]) -> None:
@@ -24,3 +28,31 @@ def read_fetched(files: ImageFiles) -> tuple[Fetched, ...] | None:
             return tuple(from_json(Fetched, one) for one in read_json(files.fetched)["fetched"])
     except Damaged:
         return None
+
+
+def made_of(workspace: Workspace, images: Mapping[str, Image], image: Image) -> tuple[Fetched, ...] | None:
+    """All from outside the repo that the image is made of, over declared ones too; None where that is not known."""
+    declared = dict(image.references)
+    found = [read_fetched(workspace.image(image.name))]
+    found += [made_of(workspace, images, images[declared[name]]) for name in image.bases if name in declared]
+    known = [one for one in found if one is not None]
+    return tuple(one for several in known for one in several) if len(known) == len(found) else None
+
+
+def oldest(workspace: Workspace, images: Mapping[str, Image], image: Image) -> Fetched | None:
+    """The oldest of them; None where there is nothing, or it is not known."""
+    found = made_of(workspace, images, image) or ()
+    return min(found, key=lambda one: (one.date, one.name), default=None)
+
+
+def age(workspace: Workspace, images: Mapping[str, Image], image: Image, now: float) -> float:
+    """Seconds, of the oldest; infinite where it is not known."""
+    found = made_of(workspace, images, image)
+    if found is None:
+        return float("inf")
+    return max((0.0, *(now - one.date for one in found)))
+
+
+def told(one: Fetched | None) -> str:
+    """In words, as in 'bookworm, fetched 2026-11-24'."""
+    return f"{one.name}, {one.counts} {time.strftime('%Y-%m-%d', time.gmtime(one.date))}" if one else ""

@@ -55,7 +55,7 @@ def made_of_it(image: Image, session: Session) -> list[Image]:
 
 def is_fetched(image: Image) -> bool:
     """Whether there is anything to fetch for the image itself."""
-    return not image.source.image or not _named(image, {image.source.image})
+    return bool(image.source.bootstrap or image.source.dockerfile or image.foreign)
 
 
 def source_settings(image: Image, sent: Context) -> list[Any]:

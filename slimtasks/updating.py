@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from slimtasks import fatfiles
 from slimtasks.ages import note_fetched, read_fetched
 from slimtasks.errors import Damaged, SlimError
 from slimtasks.inventories import inventory_of
-from slimtasks.job import Job, Source
+from slimtasks.job import Fetched, Job, Source
 from slimtasks.packages import installed
 from slimtasks.records import ImagePath, SlimImage, intact, read_json, read_record, whole_file
 from slimtasks.rootfs import normalise
 from slimtasks.sbom.cyclonedx import packages_of
 from slimtasks.sizes import count
-from slimtasks.sources.foreign import foreign_names, renew
+from slimtasks.sources.foreign import renew
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.obtain import fetch
 from slimtasks.sources.package_lock import Installed, parse_packages_lock
@@ -37,14 +37,15 @@ def update(job: Job) -> tuple[Source | None, str]:
 
     An images/<n>/packages.lock is written anew where it names others.
     """
-    done = ", ".join((*_made(job.image), *(renew(job, name) for name in foreign_names(job.image))))
+    renewed = [renew(job, name) for name in job.image.foreign]
+    done = ", ".join((*_made(job.image), *(one.told for one in renewed)))
     source = fetch(job, fresh=True)
     locked = f"; {packages_lock(job.image).name} is written anew" if _renew_lock(job, source) else ""
     if _is_news(job, source):
         return source, done + locked + _changed(job, source)
     job.engine.untag(making_tag(job))
     note_fetched(job.files, source.fetched)
-    return None, f"{done}: nothing newer{locked}"
+    return None, f"{done}: nothing {'else is ' if any(one.newer for one in renewed) else ''}newer{locked}"
 
 
 def _made(image: Image) -> Iterator[str]:
@@ -90,10 +91,10 @@ def _is_news(job: Job, source: Source) -> bool:
     """
     if source.packages_lock and job.files.packages_lock.exists():
         return _packages(job.files.packages_lock.read_text(errors="replace")) != _packages(source.packages_lock)
-    taken = read_fetched(job.files)
-    if job.image.source.image and (taken is None or [one.id for one in taken] != [one.id for one in source.fetched]):
+    wanted = job.image.source.image
+    if wanted and _taken(read_fetched(job.files), wanted) != _taken(source.fetched, wanted):
         return True
-    if job.image.source.image and not job.image.source.stdout:
+    if wanted and not job.image.source.stdout:
         return False
     if not job.files.fat.exists():
         return True
@@ -106,6 +107,11 @@ def _is_news(job: Job, source: Source) -> bool:
     if same and before.id != now.id:
         shutil.rmtree(known.folder)
     return not same
+
+
+def _taken(fetched: Iterable[Fetched] | None, name: str) -> list[str]:
+    """The id of the image of that name; none of one that is declared in this repo."""
+    return [one.id for one in fetched or () if one.name == name]
 
 
 def _packages(text: str) -> tuple[Installed, ...]:

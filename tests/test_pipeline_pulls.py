@@ -31,23 +31,25 @@ Version: {version}
 Maintainer: none <none@example.org>
 Description: for tests
 """
+CREATED = "2026-01-02T00:00:00Z"
 HTPASSWD = "auth: {{htpasswd: {{realm: here, path: {path}}}}}\n"
 
 
 class Published:
     """An image of one Debian package in a registry; the engine has of it what was pulled."""
 
-    def __init__(self, engine: Engine, host: str, busybox: Path) -> None:
+    def __init__(self, engine: Engine, host: str, busybox: Path, name: str = "base:1") -> None:
         self.engine = engine
         self.host = host
-        self.name = f"{host}/base:1"
+        self.name = f"{host}/{name}"
         self._busybox = busybox
 
-    def publish(self, version: str, created: str = "2026-01-02T00:00:00Z") -> None:
+    def publish(self, version: str, created: str = CREATED) -> None:
         layer = tar(
             *(d(name) for name in ("bin", "usr", "usr/share", "var", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info")),
             f("bin/busybox", self._busybox.read_bytes(), 0o755),
             *(link(f"bin/{name}", "busybox") for name in APPLETS),
+            f("var/cache", "x" * 9999),  # what goes
             f("usr/share/tiny", f"{version}\n"),
             f("var/lib/dpkg/status", STATUS.format(version=version)),
             f("var/lib/dpkg/info/tiny.list", "/.\n/usr\n/usr/share\n/usr/share/tiny\n"),
@@ -104,6 +106,9 @@ def test_a_newer_digest_is_pulled_and_told(app: Repo, base: Published) -> None:
     assert newer.output.count("\n    tiny 1.0 -> 2.0\n") == 2  # of the fat image, and of the slim one
     assert base.digest != first and app.result("app") != made
     assert app.run("app").ran == () and app.left_over() == []
+    told = app.report()["app"]["base"]
+    assert (told["name"], told["counts"], told["date"]) == (base.name, "created", CREATED)
+    assert told["days"] > 300 and f" {told['days']} d " in newer.output
 
 
 def test_several_images_of_one(app: Repo, base: Published) -> None:
@@ -156,6 +161,21 @@ def test_what_no_registry_gave(app: Repo, base: Published) -> None:
     same = app.run("update", "app")
     assert f"{only} is only in the engine, no registry gave it: nothing newer" in same.output, same.output
     assert (same.status, same.ran) == (0, ("update:app", "changes:app"))
+
+
+def test_a_final_base_is_pulled_too(app: Repo, base: Published, busybox: Path) -> None:
+    beside = Published(app.engine, base.host, busybox, "beside:1")
+    beside.publish("1.0", created="2025-01-02T00:00:00Z")
+    app.append("images/app/image.yaml", f"final: {{base: '{beside.name}'}}\nlimits: {{reduction: 0}}\n")
+    first = app.run("app", "report")
+    assert first.status == 0, first.output
+    assert app.report()["app"]["base"]["date"] == "2025-01-02T00:00:00Z"
+    beside.publish("1.0", created="2026-03-02T00:00:00Z")
+    newer = app.run("update", "app")
+    assert (newer.status, newer.ran[:2]) == (0, ("update:app", "select:app")), newer.output
+    assert f"{beside.name}: sha256:" in newer.output and ": nothing else is newer" in newer.output, newer.output
+    assert app.report()["app"]["base"] == {**app.report()["app"]["base"], "name": base.name, "date": CREATED}
+    assert app.run("app").ran == ()
 
 
 def test_what_is_never_pulled(app: Repo, base: Published) -> None:

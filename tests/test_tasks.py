@@ -137,9 +137,9 @@ def test_no_task_of_an_image_reads_another_images_files_unless_its_spec_names_it
 def test_the_report_leaves_out_what_a_plain_run_does_not_build_until_it_is_begun(session: Session) -> None:
     Path("pyproject.toml").write_text('[tool.slimtasks]\ndefault = ["app"]\n')
     repo = Session(Path(), {}, lambda line: None).repo
-    assert [row["image"] for row in rows(session.workspace, repo)] == ["app"]
+    assert [row["image"] for row in rows(session.workspace, repo, 0)] == ["app"]
     session.workspace.image("ground").folder.mkdir(parents=True)
-    assert [row["image"] for row in rows(session.workspace, repo)] == ["app", "ground"]
+    assert [row["image"] for row in rows(session.workspace, repo, 0)] == ["app", "ground"]
 
 
 def test_the_report_waits_for_nothing(session: Session) -> None:

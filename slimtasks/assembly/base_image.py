@@ -8,6 +8,7 @@ from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
 from slimtasks.oci.contents import unpack_layers
 from slimtasks.records import Entry, ImagePath
+from slimtasks.sources.foreign import note_described
 from slimtasks.sources.obtain import taken
 from slimtasks.workspace import ImageFiles
 
@@ -17,7 +18,9 @@ def base_id(job: Job) -> str:
     wanted = job.image.final.base
     if wanted == "scratch":
         return ""
-    return taken(job, wanted, f"{job.image.name}: final.base")
+    identity = taken(job, wanted, f"{job.image.name}: final.base")
+    note_described(job, wanted, identity)
+    return identity
 
 
 def base_entries(job: Job) -> tuple[Entry, ...]:

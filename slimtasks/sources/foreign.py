@@ -6,34 +6,33 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from slimtasks.ages import read_fetched
+from slimtasks.ages import note_fetched, read_fetched
 from slimtasks.engine.failure import Gone
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.job import Fetched, Job
 from slimtasks.oci.config import seconds
 from slimtasks.registry.reference import Reference, parse
-from slimtasks.spec import Image
-from slimtasks.spec.dockerfile import image_names
 
 _FIRST = seconds("2013-03-20T00:00:00Z")  # Docker's first release: an older image has no date, see reproducible builds
 _ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 
 
-def foreign_names(image: Image) -> tuple[str, ...]:
-    """As the spec, or the Dockerfile, writes them; sorted."""
-    source, declared = image.source, {written for written, _ in image.references}
-    named = {source.image} if source.image else set[str]()
-    if source.dockerfile:
-        named.update(image_names(source.dockerfile.read_text(), source.args, source.target))
-    return tuple(sorted(named - declared))
-
-
 def described(job: Job) -> tuple[Fetched, ...]:
     """What the engine has of them; of those that only its builder has, that they were fetched now."""
     before = {one.name: one for one in read_fetched(job.files) or ()}
-    return tuple(_described(job, name, before.get(name)) for name in foreign_names(job.image))
+    found = (_described(job, name, before.get(name)) for name in job.image.foreign)
+    return tuple(one for one in found if one.id or one.name in job.image.dockerfile_images)
+
+
+def note_described(job: Job, name: str, identity: str) -> None:
+    """Writes down anew what is known of them, where one is another than when the source was obtained."""
+    known = read_fetched(job.files)
+    if name in job.image.foreign and known is not None and identity not in {one.id for one in known}:
+        bootstrap = tuple(one for one in known if one.name not in job.image.bases)
+        note_fetched(job.files, (*bootstrap, *described(job)))
 
 
 def _described(job: Job, name: str, before: Fetched | None) -> Fetched:
@@ -48,21 +47,24 @@ def _described(job: Job, name: str, before: Fetched | None) -> Fetched:
     return Fetched(name, before.date if before and before.id == identity else now, "fetched", identity, digest)
 
 
-def renew(job: Job, name: str) -> str:
-    """Pulls the image where its registry has another one of that name; what was found, in words.
+@dataclass(frozen=True)
+class Renewed:
+    """What came of asking for a newer image, in words, and whether there was one."""
+
+    told: str
+    newer: bool = False
+
+
+def renew(job: Job, name: str) -> Renewed:
+    """Pulls the image where its registry has another one of that name.
 
     EngineError where the registry cannot be asked: the engine then has the same as before.
     """
     found = job.engine.inspect_image(name)
-    if "@" in name or (found and _ID.fullmatch(name) and name.removeprefix("sha256:") in found["Id"]):
-        return f"{name} is no tag that could move"
-    if job.image.source.image and job.image.source.pull_policy == "never":
-        return f"{name} stays as the engine has it (pull_policy: never)"
-    if not found and job.image.source.dockerfile:
-        return f"{name} as its registry has it now"  # a builder asks there for what the engine lacks
     old = _digest(found, name) if found else ""
-    if found and not old:
-        return f"{name} is only in the engine, no registry gave it"
+    kept = _why_not(job, name, found, old)
+    if kept:
+        return Renewed(f"{name} {kept}")
     try:
         job.engine.pull(name, platform=job.image.run.platform, progress=job.say)
     except Gone:
@@ -72,14 +74,25 @@ def renew(job: Job, name: str) -> str:
     return _pulled(job, name, old)
 
 
-def _pulled(job: Job, name: str, old: str) -> str:
+def _why_not(job: Job, name: str, found: Mapping[str, Any] | None, digest: str) -> str:
+    """Why no registry is asked for the image, in words; empty where one is."""
+    if "@" in name or (found and _ID.fullmatch(name) and name.removeprefix("sha256:") in found["Id"]):
+        return "is no tag that could move"
+    if name == job.image.source.image and job.image.source.pull_policy == "never":
+        return "stays as the engine has it (pull_policy: never)"
+    if not found and name in job.image.dockerfile_images:
+        return "as its registry has it now"  # a builder asks there for what the engine lacks
+    return "is only in the engine, no registry gave it" if found and not digest else ""
+
+
+def _pulled(job: Job, name: str, old: str) -> Renewed:
     """From the digest that the image is made of, else the engine had, to the one that it has now."""
     new = _digest(job.engine.inspect_image(name) or {}, name)
     known = {one.name: one.digest for one in read_fetched(job.files) or ()}
     was = known.get(name) or old
     if was in ("", new):
-        return f"{name} is {_short(new)}"
-    return f"{name}: {_short(was)} -> {_short(new)}"
+        return Renewed(f"{name} is {_short(new)}")
+    return Renewed(f"{name}: {_short(was)} -> {_short(new)}", newer=True)
 
 
 def _digest(found: Mapping[str, Any], name: str) -> str:

@@ -128,7 +128,7 @@ def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Imag
             if loc == ("from", "image") and find(draft.tree, policy):
                 problem = f"only beside an image of a registry; {written} is one of this repo"
                 reading.wrong(draft.place(policy), policy, problem)
-    return replace(image, references=tuple(sorted(references)))
+    return replace(image, references=tuple(sorted(references)), dockerfile_images=draft.dockerfile_images)
 
 
 def _default(reading: Reading, defaults: Defaults, names: Several[str]) -> tuple[str, ...]:

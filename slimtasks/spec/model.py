@@ -202,6 +202,7 @@ class Image:
     file: Path = Path()
     folder: Path = Path()
     references: tuple[tuple[str, str], ...] = ()  # (an image as it is written, name of the declared one), sorted
+    dockerfile_images: tuple[str, ...] = ()  # that its Dockerfile names, as it writes them
     scenario: str = ""  # of which `run`, `workload` and `checks` are, see `by_scenario`
     __pydantic_config__ = spelled(
         source="from",
@@ -209,6 +210,7 @@ class Image:
         file="@file",
         folder="@folder",
         references="@references",
+        dockerfile_images="@dockerfile_images",
         scenario="@scenario",
     )
 
@@ -239,6 +241,18 @@ class Image:
         """The declared image whose container prints what this one is made of (from.stdout); empty for none."""
         printers = (name for written, name in self.references if written == self.source.image)
         return next(printers, "") if self.source.stdout else ""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The images that it is made of, as the spec or its Dockerfile writes them, sorted."""
+        named = {self.source.image, self.final.base, *self.dockerfile_images}
+        return tuple(sorted(named - {"", "scratch"}))
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Those of them that are not declared in this repo."""
+        declared = {written for written, _ in self.references}
+        return tuple(name for name in self.bases if name not in declared)
 
     @property
     def depends(self) -> tuple[str, ...]:

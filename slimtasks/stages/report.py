@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slimtasks import costs
+from slimtasks.ages import DAY, oldest
 from slimtasks.errors import Damaged
 from slimtasks.job import result_file
+from slimtasks.oci.config import timestamp
 from slimtasks.records import intact, read_header, read_json, write_json
 from slimtasks.sizes import count, for_health, whole_packages
 from slimtasks.spec import Image, Repo
 from slimtasks.trace.file import notes
 from slimtasks.workspace import Workspace
 
-_HEADS = ("image", "platform", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
+_HEADS = ("image", "platform", "base age", "fat MB", "slim MB", "ratio", "layers", "files", "verified", "seconds")
 _OF_TRACE = ("backend", "complete", "incomplete", "unseen")  # what a trace says of itself
 _OF_SELECTION = ("whole", "beyond", "unseen", "depended_on")  # what a selection says of whole packages
 
 _MOST_NAMES = 3  # of images, in a line that is for all of them
 
 
-def rows(workspace: Workspace, repo: Repo) -> list[dict[str, Any]]:
-    """What is known of each image that a plain `doit` builds, and of others that were begun.
+def rows(workspace: Workspace, repo: Repo, now: float) -> list[dict[str, Any]]:
+    """What is known, `now`, of each image that a plain `doit` builds, and of others that were begun.
 
     Sizes are in bytes, uncompressed; seconds are those of each stage's last run.
     """
     shown = (i for i in repo.images if i.name in repo.default or workspace.image(i.name).folder.exists())
-    return [_row(workspace, repo, image) for image in shown]
+    images = {image.name: image for image in repo.images}
+    return [{**_row(workspace, repo, image), "base": _base(workspace, images, image, now)} for image in shown]
 
 
 def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
@@ -70,6 +73,15 @@ def _row(workspace: Workspace, repo: Repo, image: Image) -> dict[str, Any]:
         "not_kept": selection.get("not_kept", []),
         "notes": [*notes(trace), *whole_packages(selection), *for_health(selection)],
     }
+
+
+def _base(workspace: Workspace, images: Mapping[str, Image], image: Image, now: float) -> dict[str, Any]:
+    """The oldest of what the image is made of; nothing where that is not known, or of this repo alone."""
+    one = oldest(workspace, images, image)
+    if one is None:
+        return {}
+    days = max(0, int((now - one.date) / DAY))
+    return {"name": one.name, "counts": one.counts, "date": timestamp(one.date), "days": days}
 
 
 def _not_kept(found: Sequence[dict[str, Any]]) -> list[str]:
@@ -123,6 +135,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["image"],
         row["platform"] or "-",
+        f"{row['base']['days']} d" if row["base"] else "-",
         f"{fat / 1e6:.1f}" if fat else "-",
         f"{size / 1e6:.2f}" if size and slim else "-",
         f"{fat / size:.1f}" if fat and size and row["kind"] == "slim" else "-",
