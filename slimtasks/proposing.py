@@ -69,7 +69,7 @@ def propose(wish: Wish, environ: Mapping[str, str], say: Callable[[str], None], 
             guessed, text = _looked_at(job, draft)
             load(Path(), environ, {file.absolute(): text.encode()})
             _write(file, text)
-    for line in _told(file, guessed, by_itself=name in session.repo.default):
+    for line in _told(wish, file, guessed, by_itself=name in session.repo.default):
         note(line)
 
 
@@ -88,6 +88,8 @@ def _looked_at(job: Job, draft: Draft) -> tuple[Guess, str]:
 
 def _draft(wish: Wish, root: Path) -> tuple[str, Draft]:
     """The image's name here, and what the command line says of it."""
+    if Path(wish.written).suffix in (".yaml", ".yml") and Path(wish.written).is_file():
+        raise SlimError(f"{wish.written} is no Dockerfile", "name the image, or the Dockerfile, of one of its services")
     dockerfile = _dockerfile(Path(wish.written))
     if dockerfile is None:
         check_reference(wish.written)
@@ -153,7 +155,9 @@ def _without_places_in(file: Path) -> Iterator[None]:
     try:
         yield
     except SlimError as error:
-        raise SlimError(re.sub(rf"{re.escape(str(file))}(:\d+)*: ", "", error.what), error.hint) from error
+        raise SlimError(
+            re.sub(rf"{re.escape(str(file))}(:\d+)*: (from\.image: )?", "", error.what), error.hint
+        ) from error
 
 
 @contextmanager
@@ -222,18 +226,19 @@ def _write(file: Path, text: str) -> None:
             written.write(_DODO_TEXT.encode())
 
 
-def _told(file: Path, guessed: Guess, *, by_itself: bool) -> Iterator[str]:
+def _told(wish: Wish, file: Path, guessed: Guess, *, by_itself: bool) -> Iterator[str]:
     """What the user should know, and do next."""
     if guessed.missing:
+        variable = (guessed.variables or ("NAME",))[0]
         yield f"{file} is written, but the image does not run as it is:"
         yield from (f"  {line}" for line in guessed.missing)
-        yield "  -> say in it what that needs; or remove it, and `doit init IMAGE NAME=VALUE`"
+        yield "  -> say in it, below `run:`, what is missing; or have it written anew:"
+        yield f"     rm -r {file.parent} && doit init {wish.written} {variable}=VALUE"
     else:
         steps = ", ".join(step[1:].partition(":")[0] for step in guessed.steps)
-        guess = (
-            f"{count(len(guessed.steps), 'step')} ({steps})" if steps else "no step, so that its start alone is tried"
-        )
-        yield f"{file} is written, with {guess}, and {count(len(guessed.questions), 'question')}"
+        tried = f"with {count(len(guessed.steps), 'step')} ({steps})" if steps else "without a step: its start is tried"
+        yield f"{file} is written, {tried}"
+        yield from (f"  {question}" for question in guessed.questions)
         yield f"next: `doit{'' if by_itself else f' {file.parent.name}'}`"
     if "slimtasks" not in Path(DODO).read_text(errors="replace"):
         yield f"{DODO} knows of no images yet: it lacks `from slimtasks.dodo import DOIT_CONFIG, task_images`"

@@ -65,13 +65,13 @@ def tree(busybox: Path, *more: Item) -> bytes:
     )
 
 
-def image_of(tag: str, layer: bytes, settings: dict[str, object] | None = None) -> bytes:
-    """A docker-archive of one layer; `settings` are those of its config's `config`."""
+def image_of(tag: str, layer: bytes, settings: dict[str, object] | None = None, architecture: str = "") -> bytes:
+    """A docker-archive of one layer; `settings` are those of its config's `config`; for this machine unless said."""
     machine = os.uname().machine
     raw = config(
         [layer],
         [{"created": "1980-01-02T00:00:00Z"}],
-        architecture={"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine),
+        architecture=architecture or {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine),
         created="1980-01-02T00:00:00Z",
         config={"Env": ["PATH=/bin"], "Cmd": ["sh"], "Labels": {KIND_LABEL: "test"}, **(settings or {})},
     )

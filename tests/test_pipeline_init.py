@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_images import image_of, tree
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.engine
 
 HTTPD = ["httpd", "-f", "-p", "8080", "-h", "/www"]
 PAGE = f("www/index.html", "<p>hello</p>\n")
+CACHE = f("var/cache/apt/pkgcache.bin", bytes(100_000))  # which goes: a slim image has to be smaller
 
 
 @dataclass
@@ -35,16 +37,16 @@ class Folder:
     name: str = field(default_factory=fresh_tags)
     notes: list[str] = field(default_factory=list)
 
-    def image(self, config: dict[str, object], *more: Item) -> str:
+    def image(self, config: dict[str, Any], *more: Item, architecture: str = "") -> str:
         """The tag of a busybox with that config, and with those members beside it; it is stopped at once."""
         config = {"StopSignal": "SIGKILL", **config}
         tag = f"{self.name}/{self.name}:1"
-        self.engine.load_stream(iter([image_of(tag, tree(self.busybox, *more), config)]))
+        self.engine.load_stream(iter([image_of(tag, tree(self.busybox, CACHE, *more), config, architecture)]))
         return tag
 
-    def init(self, written: str, **wish: object) -> Image:
+    def init(self, written: str, **wish: Any) -> Image:
         """What was written for it, as the loader reads it."""
-        propose(Wish(written, **wish), {}, lambda line: None, self.notes.append)  # type: ignore[arg-type]
+        propose(Wish(written, **wish), {}, lambda line: None, self.notes.append)
         return load(self.root, {}).image(str(wish.get("name", self.name)))
 
     def text(self) -> str:
@@ -76,7 +78,7 @@ def test_two_commands(folder: Folder) -> None:
     spec = f"images/{folder.name}/image.yaml"
     assert (first.status, first.output.splitlines()[-2:]) == (
         0,
-        [f"{spec} is written, with 1 step (http), and 0 questions", "next: `doit`"],
+        [f"{spec} is written, with 1 step (http)", "next: `doit`"],
     )
     assert [path for path in folder.left() if not path.startswith("build/")] == ["dodo.py", spec]
     second = doit_in(folder.root)
@@ -90,18 +92,18 @@ def test_two_commands(folder: Folder) -> None:
         "  -> remove it, or choose another name: `--name NAME`\n",
     )
     again = doit_in(folder.root, "init", f"{folder.name}-slim:1")
-    assert again.status == 3 and f"from.image: {folder.name}-slim:1 is slim already" in again.output
+    assert again.status == 3 and f"init: {folder.name}-slim:1 is slim already" in again.output
     assert not (folder.root / f"images/{folder.name}-slim").exists()
 
 
-SERVICES: dict[str, tuple[dict[str, object], list[str]]] = {
+SERVICES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a port that it does not expose": ({"Cmd": HTTPD}, ["GET http :8080/"]),
     "one that it exposes and does not open": (
         {"Cmd": HTTPD, "ExposedPorts": {"8080/tcp": {}, "9/tcp": {}}},
         ["port 8080", "GET http :8080/"],
     ),
-    "a server that says nothing": (
-        {"Cmd": ["nc", "-lk", "-p", "7", "-e", "sleep", "9"], "ExposedPorts": {"7/tcp": {}}},
+    "a server of a protocol that is not known": (
+        {"Cmd": ["nc", "-ll", "-p", "7", "-e", "cat"], "ExposedPorts": {"7/tcp": {}}},
         ["port 7"],
     ),
     "a worker": ({"Cmd": ["sh", "-c", "echo '[1] ready to work'; exec sleep 99"]}, ["log ready to work"]),
@@ -111,8 +113,16 @@ SERVICES: dict[str, tuple[dict[str, object], list[str]]] = {
 
 
 @pytest.mark.slow
+def test_a_healthcheck_that_fails(folder: Folder) -> None:
+    config = {"Cmd": HTTPD, "Healthcheck": {"Test": ["CMD-SHELL", "echo not; echo yet; exit 1"]}}
+    assert [step_title(step) for step in folder.init(folder.image(config, PAGE)).workload] == ["GET http :8080/"]
+    question = "  Why is it not healthy? Its HEALTHCHECK failed: not healthy after 30 s: not yet"
+    assert question in folder.notes and f"#{question[1:]}\n" in folder.text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("config", "steps"), SERVICES.values(), ids=SERVICES)
-def test_what_it_is(folder: Folder, config: dict[str, object], steps: list[str]) -> None:
+def test_what_it_is(folder: Folder, config: dict[str, Any], steps: list[str]) -> None:
     image = folder.init(folder.image(config, PAGE))
     assert [step_title(step) for step in image.workload] == steps
     ran = doit_in(folder.root)
@@ -129,7 +139,8 @@ def test_what_lacks_a_variable(folder: Folder) -> None:
         "  The container ended by itself with exit status 3.",
         "  Its last log lines:",
         "    set APP_TOKEN",
-        "  -> say in it what that needs; or remove it, and `doit init IMAGE NAME=VALUE`",
+        "  -> say in it, below `run:`, what is missing; or have it written anew:",
+        f"     rm -r {spec.parent} && doit init {tag} APP_TOKEN=VALUE",
     ]
     assert "# run:\n#   environment:\n#     APP_TOKEN: value\n" in folder.text()
     spec.unlink()
@@ -160,14 +171,51 @@ def test_a_dockerfile(folder: Folder) -> None:
         ({"Cmd": None}, "the image has neither CMD nor ENTRYPOINT", "say it: `doit init IMAGE COMMAND...`"),
         ({"Cmd": ["absent"]}, "start failed: the container does not start: the image has no absent in its PATH", ""),
         ({"Labels": {KIND_LABEL: "slim"}}, "is slim already", "name the image that it was cut out of"),
+        ({"architecture": "riscv64"}, "the image is for linux/riscv64, this engine runs linux/", "get the one for it"),
     ],
 )
-def test_what_cannot_be_started(folder: Folder, config: dict[str, object], problem: str, hint: str) -> None:
+def test_what_cannot_be_started(folder: Folder, config: dict[str, Any], problem: str, hint: str) -> None:
+    architecture = config.pop("architecture", "")
     with pytest.raises(SlimError) as raised:
-        folder.init(folder.image(config))
+        folder.init(folder.image(config, architecture=architecture))
     assert problem in raised.value.what and raised.value.hint.startswith(hint)
     assert "image.yaml" not in raised.value.what
     assert folder.left() == [] and held_by(folder.engine, folder.root) == []
+
+
+def test_beside_its_dockerfile_in_a_repo_that_names_its_images(folder: Folder) -> None:
+    """The folder below images/ is there already, with nothing but what is built; so is a dodo.py of something else."""
+    base = folder.image({})
+    place = folder.root / f"images/{folder.name}"
+    place.mkdir(parents=True)
+    health = "HEALTHCHECK --interval=1s --timeout=1s CMD echo healthy"
+    (place / "Dockerfile").write_text(f"FROM {base}\n{health}\nENV PATH=/bin\nCMD httpd -f -p 8080 -h /tmp\n")
+    (folder.root / "dodo.py").write_text("def task_other():\n    return {'actions': None}\n")
+    (folder.root / "pyproject.toml").write_text("[tool.slimtasks]\ndefault = []\n")
+    image = folder.init(f"images/{folder.name}")
+    assert (image.source.dockerfile, image.source.context) == (place / "Dockerfile", place)
+    assert "\n  dockerfile: Dockerfile\n# " in folder.text()
+    assert [step_title(step) for step in image.workload] == ["GET http :8080/"]
+    assert folder.notes == [
+        f"images/{folder.name}/image.yaml is written, with 1 step (http)",
+        "  What is there on port 8080? / is not found.",
+        f"next: `doit {folder.name}`",
+        "dodo.py knows of no images yet: it lacks `from slimtasks.dodo import DOIT_CONFIG, task_images`",
+    ]
+
+
+def test_what_another_image_of_the_repo_has_to_be_built_for(folder: Folder) -> None:
+    ground = folder.root / "images/ground"
+    ground.mkdir(parents=True)
+    (ground / "image.yaml").write_text("kind: base\ntags: [nobody/ground]\nfrom: {dockerfile: Dockerfile}\n")
+    (ground / "Dockerfile").write_text("FROM scratch\n")
+    (folder.root / "Dockerfile").write_text("FROM nobody/ground\n")
+    before = folder.left()
+    with pytest.raises(SlimError) as raised:
+        folder.init(".", name="web")
+    assert raised.value.what == "web is made of ground, another image of this repo, which is not built yet"
+    assert raised.value.hint == "`doit ground`, then the same command again"
+    assert folder.left() == before
 
 
 def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
@@ -176,8 +224,23 @@ def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
     assert [step_title(step) for step in image.workload] == ["GET http :8080/"]
 
 
-@pytest.mark.parametrize("written", ["localhost:1/none:1", "no/where:", "push"])
-def test_no_image(folder: Folder, written: str) -> None:
-    with pytest.raises(SlimError):
-        folder.init(written)
-    assert folder.left() == []
+@pytest.mark.parametrize(
+    ("written", "wish", "problem"),
+    [
+        ("localhost:1/none:1", {}, "the image localhost:1/none:1 is not in the engine and cannot be pulled: "),
+        ("no/where:", {}, "no/where: is neither an image's name, nor a Dockerfile, nor a folder with one"),
+        ("0123456789ab", {}, "0123456789ab is an id, and no name"),
+        ("team/base", {}, "team/base has no name that an image can have here: 'base' is the name of a stage"),
+        ("nginx", {"name": "No"}, "--name No: found the folder name 'No'; allowed: a-z"),
+        ("nginx", {"context": "."}, "--context .: nginx is no Dockerfile"),
+        ("compose.yaml", {}, "compose.yaml is no Dockerfile"),
+    ],
+)
+def test_no_image(folder: Folder, written: str, wish: dict[str, Any], problem: str) -> None:
+    if written == "compose.yaml":
+        (folder.root / written).write_text("services: {}\n")
+    before = folder.left()
+    with pytest.raises(SlimError) as raised:
+        folder.init(written, **wish)
+    assert raised.value.what.startswith(problem) and raised.value.hint
+    assert folder.left() == before

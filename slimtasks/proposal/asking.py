@@ -36,7 +36,7 @@ def ask(port: int, address: tuple[str, int]) -> Answered:
 
 def _http(port: int, address: tuple[str, int], scheme: str) -> Answered | None:
     answer = _got(port, address, scheme, "/")
-    if answer is None:
+    if answer is None or not 100 <= answer.status <= 599:
         return None
     leads_to = _on_the_same(answer.header("location"), scheme, port) if 300 <= answer.status < 400 else ""
     further = _got(port, address, scheme, leads_to) if leads_to else None

@@ -51,10 +51,9 @@ def _looked(trial: Trial, facts: Facts, clock: Clock) -> tuple[Seen, frozenset[i
         target = running.target
         assert target is not None
         opened = _opened(target, running.ports)
-        unhealthy = _unhealthy(target, clock) if facts.healthcheck else ""
-        opened |= reachable(target.reach.listeners())
         if opened - running.ports:
             return Seen(), opened
+        unhealthy = _unhealthy(target, clock) if facts.healthcheck else ""
         answers = tuple(ask(port, target.reach.address(port)) for port in sorted(opened))
         state = target.container.inspect()["State"]
         inner = sorted(str(one) for one in target.reach.listeners() if one.loopback)
@@ -93,7 +92,7 @@ def _unhealthy(target: Target, clock: Clock) -> str:
     try:
         wait_health(target, min(READY_TIMEOUT + start, clock.left()))
     except StepFailed as failure:
-        return failure.what if not failure.came else f"{failure.what}: {failure.came}"
+        return " ".join(f"{failure.what}: {failure.came}".rstrip(": ").split())
     return ""
 
 
