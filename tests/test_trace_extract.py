@@ -59,19 +59,15 @@ def dump(engine: Engine, tracer: str, image: str, *paths: str) -> list[str]:
     """What comes out, a line each: type, mode, owner, size, name, link, extended attributes, content."""
     lines = []
     with extract(engine, tracer, image, [ImagePath(path) for path in paths]) as entries:
-        for info, content in entries:
-            kind = info.type.decode()
-            parts = [f"{kind} {info.mode:04o} {info.uid}:{info.gid} {info.size} {info.name}"]
-            if info.linkname:
-                parts.append(f"-> {info.linkname}")
-            if info.isdev() and not info.isfifo():
-                parts.append(f"{info.devmajor},{info.devminor}")
-            for name, value in sorted(info.pax_headers.items()):
-                if name.startswith("SCHILY.xattr."):
-                    parts.append(f"{name[13:]}={value.encode('utf-8', 'surrogateescape').hex()}")
+        for member, content in entries:
+            parts = [f"{member.kind} {member.mode:04o} {member.uid}:{member.gid} {member.size} {member.name}"]
+            if member.target:
+                parts.append(f"-> {member.target}")
+            parts += [",".join(map(str, member.device))] * bool(member.device)
+            parts += [f"{name}={value}" for name, value in member.xattrs]
             if content:
-                data = content.read()
-                assert len(data) == info.size
+                data = b"".join(content.rest())
+                assert len(data) == member.size
                 parts.append(
                     repr(data[:12].decode("utf-8", "surrogateescape")) if len(data) < 100 else f"{len(set(data))}"
                 )
@@ -93,41 +89,44 @@ def test_everything_comes_out_as_it_is(engine: Engine, tracer_image: str, image:
         LONG,
     ]
     assert dump(engine, tracer_image, image, *(f"/{name}" for name in names)) == [
-        "0 0640 65534:65534 6 dir/owned 'owned\\n'",
-        "0 4755 0:0 1500 dir/setuid 1",
-        "0 0600 0:0 0 dir/empty ''",
-        "2 0777 0:0 0 dir/link -> owned",
-        "6 0620 0:0 0 dir/fifo",
-        "3 0666 0:0 0 dir/null 1,3",
-        "4 0660 0:0 0 dir/disk 8,300",
-        "5 1777 0:0 0 sticky",
-        "5 0755 0:0 0 dir",
-        f"0 0644 0:0 4 {LONG} 'deep'",
+        "file 0640 65534:65534 6 dir/owned 'owned\\n'",
+        "file 4755 0:0 1500 dir/setuid 1",
+        "file 0600 0:0 0 dir/empty ''",
+        "link 0777 0:0 0 dir/link -> owned",
+        "fifo 0620 0:0 0 dir/fifo",
+        "char 0666 0:0 0 dir/null 1,3",
+        "block 0660 0:0 0 dir/disk 8,300",
+        "dir 1777 0:0 0 sticky",
+        "dir 0755 0:0 0 dir",
+        f"file 0644 0:0 4 {LONG} 'deep'",
     ]
 
 
 def test_long_and_odd_names_and_numbers(engine: Engine, tracer_image: str, image: str) -> None:
     name = "dir/" + "l" * 120
     assert dump(engine, tracer_image, image, f"/{ODD}", f"/{name}", "/") == [
-        f"0 0644 3000000:3000000 3 {ODD} 'odd'",
-        f"2 0777 0:0 0 {name} -> {'t' * 300}",
-        "5 0755 0:0 0 .",
+        f"file 0644 3000000:3000000 3 {ODD} 'odd'",
+        f"link 0777 0:0 0 {name} -> {'t' * 300}",
+        "dir 0755 0:0 0 .",
     ]
 
 
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (("a-second", "b-first", "c-third"), ["0 a-second", "1 b-first -> dir/a-second", "1 c-third -> dir/a-second"]),
-        (("c-third", "b-first"), ["0 c-third", "1 b-first -> dir/c-third"]),
-        (("b-first",), ["0 b-first"]),
+        (
+            ("a-second", "b-first", "c-third"),
+            ["file a-second", "hardlink b-first -> dir/a-second", "hardlink c-third -> dir/a-second"],
+        ),
+        (("c-third", "b-first"), ["file c-third", "hardlink b-first -> dir/c-third"]),
+        (("b-first",), ["file b-first"]),
     ],
 )
 def test_hard_links_lead_to_the_first_listed_name(
     engine: Engine, tracer_image: str, image: str, order: tuple[str, ...], expected: list[str]
 ) -> None:
     with extract(engine, tracer_image, image, [ImagePath(f"/dir/{name}") for name in order]) as entries:
-        found = [(i.type.decode(), i.name[4:], i.linkname, content and content.read()) for i, content in entries]
+        found = [(m.kind, m.name[4:], m.target, c and b"".join(c.rest())) for m, c in entries]
     assert [f"{kind} {name}" + f" -> {to}" * bool(to) for kind, name, to, _ in found] == expected
     assert found[0][3] == b"hard"
 
@@ -136,8 +135,8 @@ def test_extended_attributes(engine: Engine, tracer_image: str, image: str) -> N
     if engine.info.driver == "vfs" or engine.info.userns:
         pytest.skip("this engine's containers do not have their image's ACLs")
     assert dump(engine, tracer_image, image, "/dir/ping", "/dir/acl") == [
-        f"0 0644 0:0 4 dir/ping security.capability={CAPABILITY.hex()} 'ping'",
-        f"0 0644 0:0 3 dir/acl system.posix_acl_access={ACL.hex()} user.note={b'a=b'.hex()}0aff 'acl'",
+        f"file 0644 0:0 4 dir/ping security.capability={CAPABILITY.hex()} 'ping'",
+        f"file 0644 0:0 3 dir/acl system.posix_acl_access={ACL.hex()} user.note={b'a=b'.hex()}0aff 'acl'",
     ]
 
 
@@ -147,7 +146,7 @@ def test_times_are_whole_seconds(engine: Engine, tracer_image: str, image: str) 
 
 
 def test_what_a_volume_hides_is_the_images(engine: Engine, tracer_image: str, image: str) -> None:
-    assert dump(engine, tracer_image, image, "/data/kept") == ["0 0644 0:0 4 data/kept 'kept'"]
+    assert dump(engine, tracer_image, image, "/data/kept") == ["file 0644 0:0 4 data/kept 'kept'"]
 
 
 def test_contents_need_not_be_read(engine: Engine, tracer_image: str, image: str) -> None:
@@ -198,7 +197,7 @@ def test_a_container_that_is_killed_in_the_middle(engine: Engine, tracer_image: 
         found = engine.connection.json("GET", f"/containers/{identifier}/json", doing="looking")
         os.kill(found["State"]["Pid"], signal.SIGKILL)  # through the engine it would wait for us to read
         for _, content in entries:
-            assert content and len(content.read()) == 5_000_000
+            assert content and len(b"".join(content.rest())) == 5_000_000
 
 
 def test_a_file_of_nine_gigabytes(programs: Path, tmp_path: Path) -> None:

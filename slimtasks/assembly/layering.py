@@ -112,9 +112,17 @@ def _item(choice: Selected, tree: Mapping[ImagePath, Entry], clock: Clock, broug
         return Item(made, source, text=choice.content)
     if entry is None:
         return Item(Entry(choice.path, "dir", 0o755, mtime=clock.epoch), source)
-    moved = replace(entry, path=choice.path, mtime=clock.mtime(entry), target=choice.target or entry.target)
-    stripped = replace(moved, layer=0, package="", elf=None, script="")
-    return Item(stripped, source, dates=source_dates(entry, tree, clock, brought))
+    placed = replace(
+        entry,
+        path=choice.path,
+        mtime=clock.mtime(entry),
+        target=choice.target or entry.target,
+        layer=0,
+        package="",
+        elf=None,
+        script="",
+    )
+    return Item(placed, source, dates=source_dates(entry, tree, clock, brought))
 
 
 def _addition(addition: Addition, clock: Clock) -> Item:
@@ -141,7 +149,9 @@ def _linked(items: Sequence[Item]) -> list[Item]:
     for item in items:
         entry = item.entry
         name = first.setdefault(entry.hardlink or item.source, entry.path)
-        result.append(replace(item, entry=replace(entry, hardlink="" if name == entry.path else name)))
+        hardlink = "" if name == entry.path else name
+        changed = entry.hardlink != hardlink
+        result.append(replace(item, entry=replace(entry, hardlink=hardlink)) if changed else item)
     return result
 
 

@@ -155,17 +155,23 @@ class Stdout(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
+    def piece(self) -> memoryview:
+        """What comes next of it, as it came; empty at the end."""
         while not self._data:
             frame = self._stream.read()
             if frame is None:
-                return 0
+                break
             if frame[0] == STDERR:
                 self.stderr = (self.stderr + frame[1])[-_STDERR_KEPT:]
             else:
                 self._data = memoryview(frame[1])
+        data, self._data = self._data, memoryview(b"")
+        return data
+
+    def readinto(self, buffer: object) -> int:
+        data = self.piece()
         view = memoryview(cast(bytearray, buffer))
-        size = min(len(view), len(self._data))
-        view[:size] = self._data[:size]
-        self._data = self._data[size:]
+        size = min(len(view), len(data))
+        view[:size] = data[:size]
+        self._data = data[size:]
         return size

@@ -13,8 +13,10 @@ from typing import IO
 from slimtasks.errors import SlimError
 from slimtasks.oci.header import END, header, padding
 from slimtasks.oci.store import Incoming
-from slimtasks.oci.stream import PIECE
+from slimtasks.oci.stream import PIECE, Forward
 from slimtasks.records import Entry, SlimLayer
+
+Content = IO[bytes] | Forward | bytes
 
 
 class LayerWriter:
@@ -39,7 +41,7 @@ class LayerWriter:
     ) -> None:
         self._tar.close()
 
-    def add(self, entry: Entry, content: IO[bytes] | bytes | None = None, *, mtime: int | None = None) -> None:
+    def add(self, entry: Entry, content: Content | None = None, *, mtime: int | None = None) -> None:
         """Adds one entry, with `content` if it is a file and no hardlink; `mtime` instead of the entry's own.
 
         Paths must ascend. The content must have the entry's size, and its digest where the entry has one.
@@ -88,7 +90,7 @@ class LayerWriter:
                 "this is a fault of slimtasks: please report it",
             )
 
-    def _copy(self, entry: Entry, content: IO[bytes] | bytes | None) -> None:
+    def _copy(self, entry: Entry, content: Content | None) -> None:
         sha256 = hashlib.sha256()
         size = 0
         for piece in _pieces(content or b""):
@@ -110,7 +112,8 @@ def _name(path: str, directory: bool = False) -> str:
     return (path[1:] or ".") + ("/" if directory else "")
 
 
-def _pieces(content: IO[bytes] | bytes) -> Iterator[bytes]:
+def _pieces(content: Content) -> Iterator[bytes | memoryview]:
+    if isinstance(content, Forward):
+        return content.rest()
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    while piece := file.read(PIECE):
-        yield piece
+    return iter(lambda: file.read(PIECE), b"")

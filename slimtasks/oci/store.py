@@ -23,14 +23,18 @@ def disk_full(path: Path, needed: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            error.filename = error.filename or str(path)
-            raise of_system(error) from error
-        size = f" ({needed / 1e6:.1f} MB in all)" if needed else ""
-        raise SlimError(
-            f"the disk is full: cannot write {path}{size}",
-            f"make room in {path.parent}, then run the same command again",
-        ) from error
+        raise _told(error, path, needed) from error
+
+
+def _told(error: OSError, path: Path, needed: int) -> SlimError:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        error.filename = error.filename or str(path)
+        return of_system(error)
+    size = f" ({needed / 1e6:.1f} MB in all)" if needed else ""
+    return SlimError(
+        f"the disk is full: cannot write {path}{size}",
+        f"make room in {path.parent}, then run the same command again",
+    )
 
 
 class Incoming:
@@ -48,8 +52,10 @@ class Incoming:
         self._file = os.fdopen(handle, "wb", buffering=1 << 20)
 
     def write(self, data: bytes | memoryview) -> None:
-        with disk_full(self._partial, self._needed):
+        try:  # a `with` for each write would cost more than the write
             self._file.write(data)
+        except OSError as error:
+            raise _told(error, self._partial, self._needed) from error
         self._sha256.update(data)
         self.size += len(data)
 

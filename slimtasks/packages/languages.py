@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from slimtasks.records import ImagePath
 
@@ -21,7 +22,12 @@ _TREE = re.compile("|".join(f"(?P<l{number}>{regex})" for number, (_, regex) in 
 
 def tree_of(path: str) -> tuple[str, ImagePath] | None:
     """The language whose tree has the path, and that tree's root; None for what belongs to none."""
-    match = _TREE.match(path)
+    return _tree_of(path[: path.rfind("/") + 1])
+
+
+@lru_cache(maxsize=1024)
+def _tree_of(directory: str) -> tuple[str, ImagePath] | None:
+    match = _TREE.match(directory)
     if match is None or match.lastgroup is None:
         return None
     return _TREES[int(match.lastgroup[1:])][0], ImagePath(match.group())

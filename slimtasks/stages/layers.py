@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import groupby
-from typing import IO, Any
+from typing import Any
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
@@ -23,6 +21,7 @@ from slimtasks.layers.lock import LOCK, Lock, read_lock
 from slimtasks.layers.members import bundles
 from slimtasks.layers.sharing import Sharing, Shipped, share
 from slimtasks.oci.layer import LayerWriter
+from slimtasks.oci.stream import Forward
 from slimtasks.packages.python import compiled_from
 from slimtasks.records import (
     Entry,
@@ -38,10 +37,9 @@ from slimtasks.records import (
 )
 from slimtasks.sizes import size_text
 from slimtasks.sources.tracer import tracer_id
-from slimtasks.trace.extract import extract
+from slimtasks.trace.extract import Extracted, extract
 
 _NAMED = 5  # members that the task's line names
-Content = Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]
 
 
 def run(job: Job) -> str:
@@ -112,7 +110,7 @@ def _pack(job: Job, plans: tuple[Plan, ...]) -> list[SlimLayer]:
     missing = [plan for plan in plans if plan.key not in known]
     paths = [item.source for plan in missing for item in plan.items if item.extracted]
     with ExitStack() as stack:
-        content: Content = iter(())
+        content: Extracted = iter(())
         if paths:
             identity = fatfiles.fat(job.files).id
             content = stack.enter_context(extract(job.engine, tracer_id(job), identity, paths))
@@ -134,7 +132,7 @@ def _known(job: Job) -> dict[str, SlimLayer]:
     return {key: layer for key, layer in pairs if job.workspace.layer(layer.diff_id).exists()}
 
 
-def _write(job: Job, plan: Plan, content: Content) -> SlimLayer:
+def _write(job: Job, plan: Plan, content: Extracted) -> SlimLayer:
     needed = sum(item.entry.size for item in plan.items)
     with LayerWriter(job.workspace.layer_store, plan.name, needed=needed) as writer:
         for item in plan.items:
@@ -144,14 +142,14 @@ def _write(job: Job, plan: Plan, content: Content) -> SlimLayer:
     return layer
 
 
-def _add(job: Job, writer: LayerWriter, item: Item, content: Content) -> None:
+def _add(job: Job, writer: LayerWriter, item: Item, content: Extracted) -> None:
     entry = item.entry
     if item.extracted:
-        file = _next(job, item, content)
+        extracted = _next(job, item, content)
         if item.dates:
-            writer.add(*redated(entry, file.read(), item.dates))
+            writer.add(*redated(entry, b"".join(extracted.rest()), item.dates))
         else:
-            writer.add(entry, file)
+            writer.add(entry, extracted)
     elif item.file:
         with item.file.open("rb") as file:
             writer.add(entry, file)
@@ -160,9 +158,9 @@ def _add(job: Job, writer: LayerWriter, item: Item, content: Content) -> None:
         writer.add(entry, text)
 
 
-def _next(job: Job, item: Item, content: Content) -> IO[bytes]:
-    header, file = next(content, (None, None))
-    if header is None or "/" + header.name.lstrip("/") != item.source:
-        got = header.name if header else "nothing more"
+def _next(job: Job, item: Item, content: Extracted) -> Forward:
+    member, file = next(content, (None, None))
+    if member is None or file is None or f"/{member.name}" != item.source:
+        got = member.name if member else "nothing more"
         raise SlimError(f"{job.image.name}: asked the fat image for {item.source}, and got {got}", "run it again")
-    return file if file is not None else io.BytesIO()
+    return file

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
 
 from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.container import Container
 from slimtasks.engine.stream import Stdout
-from slimtasks.errors import EngineError
+from slimtasks.errors import EngineError, SlimError
+from slimtasks.oci.stream import Forward
+from slimtasks.oci.tar import Member, content, members
 from slimtasks.records import ImagePath
 from slimtasks.trace.gate import OURS, tar_of
 
 ARCHIVE, LIST = OURS + "archive", OURS + "list"
-CHUNK = 1 << 20  # bytes
+
+Extracted = Iterator[tuple[Member, Forward | None]]
+
+
+class _Broken(Exception):
+    """What came is no whole archive of what was asked for."""
 
 
 @contextmanager
-def extract(
-    engine: Engine, tracer_image: str, image: str, paths: Sequence[ImagePath]
-) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
+def extract(engine: Engine, tracer_image: str, image: str, paths: Sequence[ImagePath]) -> Iterator[Extracted]:
     """The listed paths of `image` in that order, each with its content where it is a regular file.
 
-    Nothing is followed or recursed into. A further listed name of an inode is a hard link (LNKTYPE) to its first.
-    Extended attributes are `pax_headers` named SCHILY.xattr.*; names have no leading slash, the root is '.'.
+    Nothing is followed or recursed into. A further listed name of an inode is a hardlink to its first. Names have no
+    leading slash, the root is '.'.
     The times of / and /etc are the container's, not the image's: the engine and we put files there.
     A content is to be read before the next entry is asked for. Raises EngineError, at the latest at the end of the
     `with` block, where a path is missing, hidden by what the engine mounts, or cannot be read whole; then all that
@@ -49,22 +51,18 @@ def extract(
         with container.attach() as stream:
             container.start()
             output, problem = stream.stdout(), ""
+            entries = _listed(Forward(output.piece), paths)
             try:
-                # A BufferedReader, since tarfile takes a short read for the end.
-                with tarfile.open(
-                    fileobj=io.BufferedReader(output, CHUNK), mode="r|", encoding="utf-8", errors="surrogateescape"
-                ) as tar:
-                    entries = _listed(tar, paths)
-                    yield entries
-                    for _ in entries:  # whoever took just what was asked for has not seen yet that it ends there
-                        pass
-            except tarfile.TarError as error:
+                yield entries
+                for _ in entries:  # whoever took just what was asked for has not seen yet that it ends there
+                    pass
+            except _Broken as error:
                 problem = str(error)
             _check_end(container, output, problem)
 
 
 def _check_end(container: Container, output: Stdout, problem: str) -> None:
-    while output.read(CHUNK):
+    while output.piece():
         pass
     status = container.wait(timeout=60)
     if problem or status or output.stderr:
@@ -72,15 +70,36 @@ def _check_end(container: Container, output: Stdout, problem: str) -> None:
         raise EngineError(f"files could not be taken out of image {container.config.image[:19]}: {said}")
 
 
-def _listed(tar: tarfile.TarFile, paths: Sequence[ImagePath]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    for path in paths:
-        info = tar.next()
-        tar.members.clear()  # type: ignore[attr-defined]  # else it keeps one for each file, for ever
-        if info is None or info.name != (path[1:] or "."):
-            raise tarfile.ReadError(f"{path} is missing in what the engine sent")
-        yield info, tar.extractfile(info) if info.isreg() else None
-    if tar.next() is not None:
-        raise tarfile.ReadError("the engine sent more than was asked for")
+def _listed(stream: Forward, paths: Sequence[ImagePath]) -> Extracted:
+    with _broken():
+        found = members(stream)
+        for path in paths:
+            member = next(found, None)
+            if member is None or member.name.removesuffix("/") != (path[1:] or "."):
+                raise _Broken(f"{path} is missing in what the engine sent")
+            yield member, _content(stream, member) if member.kind == "file" else None
+        if next(found, None):
+            raise _Broken("the engine sent more than was asked for")
+
+
+def _content(stream: Forward, member: Member) -> Forward:
+    def pieces() -> Iterator[memoryview]:
+        with _broken():
+            yield from content(stream, member)
+
+    found = pieces()
+    return Forward(lambda: next(found, memoryview(b"")))
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    """What is wrong with the archive as _Broken, which none of those who read it raises."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except SlimError as error:
+        raise _Broken(error.what) from error
 
 
 def _program(engine: Engine, tracer_image: str) -> bytes:
