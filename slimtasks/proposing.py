@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slimtasks import fatfiles
 from slimtasks.cleaning import clean
 from slimtasks.errors import SlimError
 from slimtasks.job import Job, result_file
-from slimtasks.proposal.facts import Facts, facts_of
+from slimtasks.proposal.facts import Facts, facts_of, started_by
 from slimtasks.proposal.looking import look
-from slimtasks.proposal.naming import check_reference, checked, is_identity, name_of, tag_of
 from slimtasks.proposal.seen import Seen
 from slimtasks.proposal.steps import Guess, guess
 from slimtasks.proposal.text import Draft, spec_text
+from slimtasks.proposal.wish import Wish, draft_of
 from slimtasks.proving import workload_on
 from slimtasks.records import Fat, whole_file
 from slimtasks.rootfs import Tree
@@ -31,6 +29,7 @@ from slimtasks.sources.tracer import TRACER, shipped_tracer
 from slimtasks.spec import load
 from slimtasks.spec.sources import SPEC_NAMES
 from slimtasks.stages import fat as fat_stage
+from slimtasks.workload.health import tried_config
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.trial import Trial
 
@@ -43,23 +42,12 @@ __all__ = ["DOIT_CONFIG", "task_images"]
 """
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What was said on the command line."""
-
-    written: str  # an image, a Dockerfile, or a folder with one
-    name: str = ""  # of the folder below images/; empty: as the image is called
-    context: str = ""  # of a Dockerfile; empty: its folder
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] | None = None
-
-
 def propose(wish: Wish, environ: Mapping[str, str], say: Callable[[str], None], note: Callable[[str], None]) -> None:
     """Writes images/NAME/image.yaml, and dodo.py where there is none; `say` hears how it goes, `note` what came of it.
 
     Nothing is overwritten, and nothing is left of it where it fails.
     """
-    name, draft = _draft(wish, Path())
+    name, draft = draft_of(wish)
     file = Path("images", name, SPEC_NAMES[0])
     with _without_places_in(file):
         session = Session(Path(), environ, note, {file.absolute(): draft.text().encode()})
@@ -80,65 +68,11 @@ def _looked_at(job: Job, draft: Draft) -> tuple[Guess, str]:
     job.say("getting the image")
     fat_stage.run(job)
     fat = fatfiles.fat(job.files)
-    facts = _facts(job, fat, draft)
+    facts = _facts(job, fat)
     job.say("starting it once")
     guessed = guess(facts, _seen(job, fat, facts))
-    return guessed, spec_text(draft, _about(job, fat), facts, guessed, _missed(job))
-
-
-def _draft(wish: Wish, root: Path) -> tuple[str, Draft]:
-    """The image's name here, and what the command line says of it."""
-    if Path(wish.written).suffix in (".yaml", ".yml") and Path(wish.written).is_file():
-        raise SlimError(f"{wish.written} is no Dockerfile", "name the image, or the Dockerfile, of one of its services")
-    dockerfile = _dockerfile(Path(wish.written))
-    if dockerfile is None:
-        check_reference(wish.written)
-        if wish.context:
-            raise SlimError(f"--context {wish.context}: {wish.written} is no Dockerfile", "leave it out")
-        if is_identity(wish.written) and not wish.name:
-            raise SlimError(f"{wish.written} is an id, and no name", "choose one: `--name NAME`")
-    name = wish.name or name_of(_called(dockerfile) if dockerfile else wish.written)
-    checked(name, f"--name {name}")
-    folder = root / "images" / name
-    _must_be_free(folder, dockerfile)
-    if dockerfile is None:
-        source, tag = {"image": wish.written}, tag_of(name, wish.written)
-    else:
-        source, tag = _build(folder, dockerfile, wish.context), tag_of(name, "")
-    return name, Draft(tag, source, wish.command, wish.environment or {})
-
-
-def _dockerfile(path: Path) -> Path | None:
-    """The Dockerfile that the words mean; None where they mean an image."""
-    for found in (path, path / "Dockerfile", path / "Containerfile"):
-        if found.is_file():
-            return found
-    return None
-
-
-def _called(dockerfile: Path) -> str:
-    """How the folder of what is built is called."""
-    return dockerfile.absolute().parent.resolve().name
-
-
-def _build(folder: Path, dockerfile: Path, context: str) -> dict[str, str]:
-    """The Dockerfile and its context as the spec in that folder names them."""
-    sent = Path(context) if context else dockerfile.parent
-    if not sent.is_dir():
-        raise SlimError(f"--context {context} is no folder", "name the folder that the Dockerfile copies from")
-    paths = {"dockerfile": dockerfile, "context": sent}
-    relative = {key: os.path.relpath(path.absolute(), folder.absolute()) for key, path in paths.items()}
-    return {key: value for key, value in relative.items() if (key, value) != ("context", ".")}
-
-
-def _must_be_free(folder: Path, dockerfile: Path | None) -> None:
-    """SlimError unless nothing is there that a spec would be put beside, its own Dockerfile apart."""
-    if not folder.exists():
-        return
-    there = next((name for name in SPEC_NAMES if (folder / name).exists()), "")
-    if there or dockerfile is None or not dockerfile.absolute().is_relative_to(folder.absolute()):
-        what = f"{folder / there} is there already" if there else f"{folder} is there already"
-        raise SlimError(f"{what}, and nothing is overwritten", "remove it, or choose another name: `--name NAME`")
+    of_image = facts_of(fat.config.get("config") or {})
+    return guessed, spec_text(draft, _about(job, fat), of_image, guessed, _missed(job))
 
 
 def _must_be_built(job: Job, name: str) -> None:
@@ -175,8 +109,8 @@ def _nothing_left(session: Session, job: Job) -> Iterator[None]:
         raise
 
 
-def _facts(job: Job, fat: Fat, draft: Draft) -> Facts:
-    """What the image says of itself, with the command of the command line; SlimError where it cannot be run here."""
+def _facts(job: Job, fat: Fat) -> Facts:
+    """How the image is started; SlimError where it cannot be run here."""
     machine, system = fat.config.get("architecture") or "", fat.config.get("os") or "linux"
     here = job.engine.info.architecture
     if system != "linux" or (machine and machine != here):
@@ -184,8 +118,7 @@ def _facts(job: Job, fat: Fat, draft: Draft) -> Facts:
             f"{job.image.name}: the image is for {system}/{machine}, this engine runs linux/{here}",
             f"get the one for it: `docker pull --platform linux/{here} IMAGE`; or do this on an engine for {machine}",
         )
-    facts = facts_of(fat.config.get("config") or {})
-    facts = replace(facts, command=draft.command) if draft.command else facts
+    facts = started_by(facts_of(tried_config(job.image, fat.config.get("config") or {})), job.image.run)
     if not facts.entrypoint and not facts.command:
         raise SlimError(
             f"{job.image.name}: the image has neither CMD nor ENTRYPOINT, so nothing says what it runs",

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from engine_images import image_of, tree
 from pipeline_repo import doit_in, fresh_tags, held_by
-from tars import Item, f
+from tars import Item, d, f
 
 from slimtasks.engine.client import Engine
 from slimtasks.errors import SlimError
 from slimtasks.oci.config import KIND_LABEL
-from slimtasks.proposing import Wish, propose
+from slimtasks.proposal.wish import Wish
+from slimtasks.proposing import propose
 from slimtasks.spec import Image, load
 from slimtasks.workload.report import step_title
 
@@ -110,6 +111,25 @@ SERVICES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a command": ({"Entrypoint": ["busybox"], "Cmd": ["false"]}, ["--help"]),
     "a job": ({"Cmd": ["echo", "done"]}, ["echo done"]),
 }
+
+
+@pytest.mark.slow
+def test_a_service_of_a_compose_file(folder: Folder) -> None:
+    """It is started as the file says, with what it depends on: without that it would answer with 404."""
+    script = "wget -q -O /www/index.html http://store:8080/; exec httpd -f -p 8080 -h /www"
+    tag = folder.image({"Cmd": HTTPD}, d("www"), f("www/store/index.html", "stored\n"))
+    (folder.root / "compose.yaml").write_text(
+        f"services:\n"
+        f"  {folder.name}: {{image: '{tag}', command: [sh, -c, '{script}'], depends_on: [store]}}\n"
+        f"  store: {{image: '{tag}', command: [httpd, -f, -p, '8080', -h, /www/store], expose: [8080]}}\n"
+    )
+    propose(Wish("compose.yaml", command=(folder.name,)), {}, lambda line: None, folder.notes.append)
+    image = load(folder.root, {}).image(folder.name)
+    assert (image.source.service, [service.name for service in image.services]) == (folder.name, ["store"])
+    assert [step_title(step) for step in image.workload] == ["GET http :8080/"]
+    assert folder.notes == [f"images/{folder.name}/image.yaml is written, with 1 step (http)", "next: `doit`"]
+    ran = doit_in(folder.root)
+    assert ran.status == 0 and f"tagged {folder.name}-slim:latest" in ran.output, ran.output
 
 
 @pytest.mark.slow
@@ -233,12 +253,15 @@ def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
         ("team/base", {}, "team/base has no name that an image can have here: 'base' is the name of a stage"),
         ("nginx", {"name": "No"}, "--name No: found the folder name 'No'; allowed: a-z"),
         ("nginx", {"context": "."}, "--context .: nginx is no Dockerfile"),
-        ("compose.yaml", {}, "compose.yaml is no Dockerfile"),
+        ("compose.yaml", {}, "compose.yaml: which service?"),
+        ("compose.yaml", {"context": ".", "command": ("web",)}, "--context .: the Compose file says it"),
+        ("compose.yaml", {"command": ("base",)}, "base has no name that an image can have here: 'base' is the name"),
+        ("compose.yaml:web", {}, "from.service: found 'web'"),
     ],
 )
 def test_no_image(folder: Folder, written: str, wish: dict[str, Any], problem: str) -> None:
-    if written == "compose.yaml":
-        (folder.root / written).write_text("services: {}\n")
+    if written.startswith("compose.yaml"):
+        (folder.root / "compose.yaml").write_text("services: {api: {image: x}}\n")
     before = folder.left()
     with pytest.raises(SlimError) as raised:
         folder.init(written, **wish)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from slimtasks.errors import SlimError
-from slimtasks.proposal.facts import Facts, facts_of
+from slimtasks.proposal.facts import Facts, facts_of, started_by
 from slimtasks.proposal.flow import flow
 from slimtasks.proposal.naming import check_reference, name_of, tag_of
 from slimtasks.proposal.seen import Answered, Seen, Told
 from slimtasks.proposal.steps import guess
 from slimtasks.proposal.text import Draft, spec_text
 from slimtasks.selection.inputs import NotKept
-from slimtasks.spec import Image, load
+from slimtasks.spec import Image, Port, Run, load
 from slimtasks.workload.report import step_title
 
 SERVICE = Facts(command=("server",), ports=("80/tcp",))
@@ -218,6 +218,14 @@ def test_what_the_command_line_said(tmp_path: Path) -> None:
     for text in (draft.text(), spec_text(draft, "a\nline", SERVICE, guess(SERVICE, Seen()), ())):
         run = read(tmp_path, text).run
         assert (run.command, dict(run.environment)) == (draft.command, odd)
+
+
+def test_how_a_spec_starts_it() -> None:
+    facts = facts_of({"Entrypoint": ["/entry"], "Cmd": ["serve"], "ExposedPorts": {"8080": {}}})
+    assert started_by(facts, Run()) == facts == Facts(("/entry",), ("serve",), ports=("8080/tcp",))
+    run = Run(command=("work",), expose=("80/tcp",), ports=(Port(53, protocol="udp"), Port(8080, "1")))
+    assert started_by(facts, run) == Facts(("/entry",), ("work",), ports=("53/udp", "80/tcp", "8080/tcp"))
+    assert started_by(facts, Run(entrypoint=("/init",))) == Facts(("/init",), (), ports=("8080/tcp",))
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,20 @@ class Init(Command):  # type: ignore[misc]  # doit has no types
     """Needs no dodo.py: it writes one where there is none."""
 
     doc_purpose = "write images/NAME/image.yaml for an image, with a first workload and questions; then `doit` works"
-    doc_usage = "IMAGE|DOCKERFILE|FOLDER [--name NAME] [--context FOLDER] [VARIABLE=VALUE...] [[--] COMMAND...]"
+    doc_usage = (
+        "IMAGE|DOCKERFILE|FOLDER|COMPOSEFILE:SERVICE [--name NAME] [--context FOLDER] [VARIABLE=VALUE...] "
+        "[[--] COMMAND...]"
+    )
     doc_description = (
-        "Gets the image, or builds it, and starts it once, with the VARIABLEs and the COMMAND if there are any: what "
-        "listens is asked by HTTP and TCP, a command without ports for its version. Nothing is overwritten."
+        "Gets the image, or builds it, and starts it once, with the VARIABLEs and the COMMAND if there are any, a "
+        "service with those that it depends on: what listens is asked by HTTP and TCP, a command without ports for its "
+        "version. Nothing is overwritten."
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
-        _option("name", "how it is called here, and below images/; else as the image or the Dockerfile's folder"),
+        _option(
+            "name",
+            "how it is called here, and below images/; else as the image, the Dockerfile's folder or the service",
+        ),
         _option("context", "of a Dockerfile; else the folder that it lies in"),
     )
 
@@ -38,7 +45,8 @@ class Init(Command):  # type: ignore[misc]  # doit has no types
 
         from slimtasks.errors import SlimError, of_system
         from slimtasks.progress import PROGRESS
-        from slimtasks.proposing import Wish, propose
+        from slimtasks.proposal.wish import Wish
+        from slimtasks.proposing import propose
 
         if not pos_args:
             raise InvalidCommand("init: say of what, for example: doit init nginx:1.25")

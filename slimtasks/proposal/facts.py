@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from slimtasks.spec.run import Run
 from slimtasks.workload.readiness import health_command
 
 
@@ -34,13 +35,26 @@ class Facts:
 
 def facts_of(config: Mapping[str, Any]) -> Facts:
     """Those of an image's `config` (OCI image-spec, config.md, and Docker's further fields)."""
-    ports = (port if "/" in port else f"{port}/tcp" for port in config.get("ExposedPorts") or ())
     return Facts(
         entrypoint=tuple(config.get("Entrypoint") or ()),
         command=tuple(config.get("Cmd") or ()),
         user=config.get("User") or "",
         working_dir=config.get("WorkingDir") or "",
         volumes=tuple(sorted(config.get("Volumes") or ())),
-        ports=tuple(sorted(ports, key=lambda port: (int(port.partition("/")[0]), port))),
+        ports=_by_number(port if "/" in port else f"{port}/tcp" for port in config.get("ExposedPorts") or ()),
         healthcheck=health_command(config),
     )
+
+
+def started_by(facts: Facts, run: Run) -> Facts:
+    """The same where `run` of a spec starts it: an entrypoint takes the image's command away, as everywhere."""
+    if run.entrypoint is not None:
+        facts = replace(facts, entrypoint=run.entrypoint, command=())
+    if run.command is not None:
+        facts = replace(facts, command=run.command)
+    ports = {*facts.ports, *run.expose, *(f"{port.target}/{port.protocol}" for port in run.ports)}
+    return replace(facts, ports=_by_number(ports))
+
+
+def _by_number(ports: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(ports, key=lambda port: (int(port.partition("/")[0]), port)))

@@ -17,7 +17,7 @@ from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Exit, run_to_end
 from slimtasks.workload.reach import reachable
 from slimtasks.workload.readiness import READY_TIMEOUT, wait_health
-from slimtasks.workload.runner import started
+from slimtasks.workload.runner import started, surrounded
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial
 
@@ -41,13 +41,14 @@ def look(trial: Trial, facts: Facts) -> Seen:
             trial = replace(trial, workload=replace(trial.workload, image=image))
             seen, _ = _looked(trial, facts, clock)
         if seen.status is not None and not facts.serves:
-            seen = replace(seen, told=_told(trial, facts))
+            with surrounded(trial, clock) as ready:
+                seen = replace(seen, told=_told(ready, facts))
     return seen
 
 
 def _looked(trial: Trial, facts: Facts, clock: Clock) -> tuple[Seen, frozenset[int]]:
     """What one container did, and the ports that it opened without being asked for, so that nobody can reach them."""
-    with started(trial, clock) as running:
+    with surrounded(trial, clock) as ready, started(ready, clock) as running:
         target = running.target
         assert target is not None
         opened = _opened(target, running.ports)
@@ -123,7 +124,7 @@ def _ended(trial: Trial, arguments: tuple[str, ...]) -> Exit | None:
     """How a container of its own ended; None where it did not start, or not end."""
     config = replace(trial.config(arguments), log_driver="none", stdin_open=False)
     try:
-        with trial.launcher.create(config, b"") as container:
+        with trial.launcher.create(config, trial.files()) as container:
             return run_to_end(trial.launcher, container, _TELLING)
     except (TimeoutError, Refused):
         return None

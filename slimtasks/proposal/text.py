@@ -89,7 +89,12 @@ def _said(facts: Facts) -> Iterator[str]:
 def _run(draft: Draft, guess: Guess) -> list[str]:
     """How to start it."""
     lines = _comment(*guess.missing)
-    lines += _comment("What does it take to start it? The keys are those of a Compose service; `services:` are others.")
+    if "compose" in draft.source:
+        lines += _comment("How it is started stands in the Compose file; what differs here is laid over that.")
+    else:
+        lines += _comment(
+            "What does it take to start it? The keys are those of a Compose service; `services:` are others."
+        )
     if draft.run():
         return [*lines, *draft.run()]
     names = guess.variables or ("NAME",)

@@ -54,7 +54,7 @@ def run_workload(
     clock = Clock(workload.image.trace.timeout)
     first = tuple(takewhile(lambda step: step.alone, workload.steps))
     rest = workload.steps[len(first) :]
-    with _surrounded(Trial(engine, launcher, workload), clock) as trial:
+    with surrounded(Trial(engine, launcher, workload), clock) as trial:
         results = _attempt_all(trial, first, clock, on_step)
         if not rest and (any(map(_starts, first)) or not _has_command(trial)):
             return WorkloadResult(results)
@@ -73,7 +73,7 @@ def run_workload(
 
 
 @contextmanager
-def _surrounded(trial: Trial, clock: Clock) -> Iterator[Trial]:
+def surrounded(trial: Trial, clock: Clock) -> Iterator[Trial]:
     """The trial with its volumes, the network that it needs, and its services running; all removed at the end."""
     engine, work = trial.engine, trial.workload
     with fresh_volumes(engine, _volumes(work), work.image_id) as volumes, _network(engine, work) as network:
