@@ -90,6 +90,21 @@ def run_reproducible(image: Image, session: Session) -> Any:
     return _with_engine(session, lambda: verify_reproducible(_job(image, session)))
 
 
+def run_repair(image: Image, session: Session, write: bool) -> Any:
+    """Finds the lines that make the image pass, and adds them to its spec where `write` was said."""
+    from slimtasks.repair.repairing import repair
+
+    result: dict[str, bool] = {}
+
+    def repaired() -> str:
+        found = repair(_job(image, session), write=write)
+        result.update(written=found.written, proposed=not (found.written or found.passes))
+        return found.told
+
+    told = _with_engine(session, repaired)
+    return {**told, **result} if isinstance(told, dict) else told
+
+
 def run_update(image: Image, session: Session) -> Any:
     """Fetches what the image is made of; notes the packages that it and those made of it have before that."""
     from slimtasks.inputs import made_of_it

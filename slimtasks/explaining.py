@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
@@ -14,7 +15,7 @@ from slimtasks.records import ImagePath, Selected, read_lines
 from slimtasks.rootfs import Tree
 from slimtasks.selection import Missing, missing
 from slimtasks.sources.tracer import tracer_id
-from slimtasks.spec import Step
+from slimtasks.spec import Image, Step
 from slimtasks.trace.file import read_trace
 from slimtasks.trace.launcher import TracedLauncher
 from slimtasks.trace.named import named
@@ -25,20 +26,30 @@ from slimtasks.workload.runner import run_workload
 MOST = 20  # lines
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Why a step fails, in words, and the paths that it lacks, where that is why."""
+
+    text: str
+    hint: str = ""
+    lost: tuple[Missing, ...] = ()
+
+
 def explained(job: Job, identity: str, error: WorkloadError) -> WorkloadError:
-    """The error with its cause, as far as traced runs tell: of the slim image `identity`, then of the fat one.
+    """The error with its cause, as far as traced runs tell: of the slim image `identity`, then of the fat one."""
+    cause = cause_of(job, identity, error)
+    return WorkloadError(f"{error.what}\n  {cause.text}", cause.hint or error.hint, step=error.step)
 
-    Those are runs of the one scenario that the job's image is started by.
-    """
+
+def cause_of(job: Job, identity: str, error: WorkloadError) -> Cause:
+    """The cause of the error; its runs are of the one scenario that the job's image is started by."""
     try:
-        more, hint = _cause(job, identity, error)
+        return _cause(job, identity, error)
     except SlimError as second:
-        more, hint = f"a second, traced run told nothing: {second.what}", ""
-    return WorkloadError(f"{error.what}\n  {more}", hint or error.hint, step=error.step)
+        return Cause(f"a second, traced run told nothing: {second.what}")
 
 
-def _cause(job: Job, identity: str, error: WorkloadError) -> tuple[str, str]:
-    """What to say, and the hint."""
+def _cause(job: Job, identity: str, error: WorkloadError) -> Cause:
     job.say("failed: once more, traced, to see what it asks for in vain")
     misses, _ = _traced(job, identity, job.image.steps, misses=True)
     lost = _lost(job, misses | {ImagePath(use.path) for use in named(job.image.steps)}, in_vain=True)
@@ -48,10 +59,7 @@ def _cause(job: Job, identity: str, error: WorkloadError) -> tuple[str, str]:
     lost = _lost(job, _used(job), in_vain=False)
     if lost:
         return _listed("used on the fat image, and not in this one", lost, job)
-    checks = tuple(step for step in job.image.checks if step.name == error.step)
-    if not checks:
-        return "it asked for nothing that the fat image has and this one lacks", ""
-    return _of_check(job, checks[0])
+    return _of_fat(job, error.step)
 
 
 def _used(job: Job) -> set[ImagePath]:
@@ -62,26 +70,35 @@ def _used(job: Job) -> set[ImagePath]:
     return {access.path for access in trace.accesses if access.how != "miss" and mine & set(access.steps)}
 
 
-def _of_check(job: Job, check: Step) -> tuple[str, str]:
-    """As `_cause`, of a check that asks for nothing in vain: what the fat image has for it."""
-    job.say(f"nothing: now {check.name} on the fat image, traced, to see what it uses there")
-    steps = (*job.image.workload, *job.image.checks[: check.number])
-    uses, failed = _traced(job, fatfiles.fat(job.files).id, steps, misses=False)
+def _of_fat(job: Job, step: str) -> Cause:
+    """As `_cause`, where nothing is asked for in vain: what the fat image has for it, which no trace may have seen."""
+    job.say(f"nothing: now {step} on the fat image, traced, to see what it uses there")
+    uses, failed = _traced(job, fatfiles.fat(job.files).id, _until(step, job.image), misses=False)
     if failed is not None:
-        if failed.step == check.name:
-            return "it fails on the fat image, too", "correct the check, or the image that you build"
-        return f"on the fat image {failed.step} fails before it, though it passes on the slim one", ""
+        if failed.step == step:
+            return Cause("it fails on the fat image, too", f"correct the {_sort(step)}, or the image that you build")
+        return Cause(f"on the fat image {failed.step} fails before it, though it passes on the slim one")
     lost = _lost(job, uses, in_vain=False)
     if lost:
         return _listed("it passes on the fat image, which has", lost, job)
-    return "it passes on the fat image, and uses nothing there that this one lacks", ""
+    return Cause("it passes on the fat image, and uses nothing there that this one lacks")
 
 
-def _listed(what: str, lost: tuple[Missing, ...], job: Job) -> tuple[str, str]:
+def _until(step: str, image: Image) -> tuple[Step, ...]:
+    """The steps up to that one; the whole workload for what is none, as the start."""
+    names = [one.name for one in image.steps]
+    return image.steps[: names.index(step) + 1] if step in names else image.workload
+
+
+def _sort(step: str) -> str:
+    return step.split()[0] if step.startswith(("step", "check")) else "spec"
+
+
+def _listed(what: str, lost: tuple[Missing, ...], job: Job) -> Cause:
     lines = [f"    {found.path}: {found.advice}" for found in lost[:MOST]]
     if len(lost) > MOST:
         lines.append(f"    and {len(lost) - MOST} more")
-    return "\n".join([f"{what}:", *lines]), f"change {job.image.file.name} as told above"
+    return Cause("\n".join([f"{what}:", *lines]), f"change {job.image.file.name} as told above", lost)
 
 
 def _lost(job: Job, asked: Iterable[ImagePath], *, in_vain: bool) -> tuple[Missing, ...]:

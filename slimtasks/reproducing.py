@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -17,6 +16,7 @@ from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.archive import config_in, manifest_in
 from slimtasks.records import SlimImage, intact, read_json, read_record
+from slimtasks.scratch import once_more
 from slimtasks.sizes import count
 from slimtasks.terminal import shown
 from slimtasks.workspace import Workspace
@@ -35,9 +35,7 @@ def verify_reproducible(job: Job) -> str:
             f"{job.image.name}: made by `final.builder: {job.image.final.builder}`, which promises no digests",
             "leave `builder` out of the spec to have the same bits every time",
         )
-    with tempfile.TemporaryDirectory(dir=job.workspace.scratch_folder()) as name:
-        again = Workspace(job.workspace.root, Path(name))
-        _share(job, again)
+    with once_more(job) as again:
         others = _others(job.environ)
         _make(job, again, others)
         differences = list(_differences(job, again))
@@ -52,18 +50,6 @@ def verify_reproducible(job: Job) -> str:
         )
     layers = count(len(_diff_ids(job.workspace, job)), "layer")
     return f"the same {made.config_digest}, manifest and {layers} ({circumstances})"
-
-
-def _share(job: Job, again: Workspace) -> None:
-    """Lets the new folder have what is not made again: fat image and trace, and all of other images."""
-    mine = again.image(job.image.name)
-    mine.folder.mkdir(parents=True)
-    pairs = [(path, mine.folder / path.name) for path in (*job.files.of_fat, job.files.trace)]
-    pairs += [(job.workspace.image(name).folder, again.image(name).folder) for name in job.images]
-    pairs.append((job.workspace.fat_store, again.fat_store))
-    for path, link in pairs:
-        if path.exists() and not link.exists():
-            link.symlink_to(path.absolute())
 
 
 def _others(environ: Mapping[str, str]) -> dict[str, str]:

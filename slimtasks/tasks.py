@@ -15,6 +15,7 @@ from slimtasks.actions import (
     clean_stage,
     run_push,
     run_relayer,
+    run_repair,
     run_reproducible,
     run_stage,
     run_update,
@@ -55,6 +56,7 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     yield from map(dict, chain)  # doit takes them apart
     if is_traced(image):
         yield _lock_task(image, session)
+        yield _repair_task(image, session)
     if image.kind == "slim":
         yield _reproducible_task(image, session)
     if image.kind != "build":
@@ -257,6 +259,19 @@ def _reproducible_task(image: Image, session: Session) -> Task:
         "task_dep": [f"image:{image.name}"],
         "uptodate": [False],
         "actions": [(run_reproducible, [image, session])],
+    }
+
+
+def _repair_task(image: Image, session: Session) -> Task:
+    """What `doit repair NAME` runs, and no other command."""
+    uses = inputs.step_images(image, checks=True) | inputs.tracer_images(session)
+    return {
+        "basename": "_repair",
+        "name": image.name,
+        "params": [{"name": "write", "long": "write", "type": bool, "default": False}],
+        "task_dep": [f"image:{image.name}", *(f"verify:{name}" for name in sorted(uses))],
+        "uptodate": [False],
+        "actions": [(run_repair, [image, session])],
     }
 
 

@@ -59,7 +59,7 @@ httpd -f -p 80 -h /www -c /etc/httpd.conf &
 wait
 """
 _FREE = ("sbom", "context", "image")  # stages
-_TASKS = (*STAGES, "lock", "update", "changes")
+_TASKS = (*STAGES, "lock", "repair", "update", "changes")
 _DONE = re.compile(rf"^(\S+) +({'|'.join(_TASKS)}) +(?:[0-9.]+ s|(FAILED))", re.MULTILINE)
 
 

@@ -123,7 +123,7 @@ def keep_presets(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: lis
     """Keeps what the presets take; one of which the fat image has nothing is an error."""
     for rule in rules:
         preset, reason = PRESETS[rule.text], Reason("kept", f"preset {rule.text}")
-        paths = dict.fromkeys([*_matches(preset.data, image.tree), *_commands(preset, image)])
+        paths = taken_by(rule.text, image)
         if not any(_is_file(path, image.tree) for path in paths):
             absent = f"the fat image has no {preset.what}; they come with {preset.packages}"
             errors.append(f"{quoted('keep-presets', rule)}: {absent}")
@@ -131,6 +131,12 @@ def keep_presets(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: lis
         for path in (*paths, *_matches(preset.beside, image.tree)):
             kept.follow(path, reason)
             kept.keep(path, reason)
+
+
+def taken_by(name: str, image: FatImage) -> tuple[ImagePath, ...]:
+    """What the preset takes, less what is of use only beside that."""
+    preset = PRESETS[name]
+    return tuple(dict.fromkeys([*_matches(preset.data, image.tree), *_commands(preset, image)]))
 
 
 def not_kept(tree: Tree, kept: Kept) -> tuple[NotKept, ...]:

@@ -7,9 +7,9 @@ import re
 _WILDCARD = re.compile(r"[*?\[]")
 
 
-def spec_line(key: str, text: str, *, toml: bool = False) -> str:
-    """A list with one rule, as a spec has it: 'keep: ["/etc/passwd"]', or 'keep = [...]' of an image.toml."""
-    return f"{key}{' = ' if toml else ': '}[{_quoted(text)}]"
+def spec_line(key: str, *texts: str, toml: bool = False) -> str:
+    """A list of rules, as a spec has it: 'keep: ["/etc/passwd"]', or 'keep = [...]' of an image.toml."""
+    return f"{key}{' = ' if toml else ': '}[{', '.join(map(quoted, texts))}]"
 
 
 def pattern_of(path: str) -> str:
@@ -18,10 +18,14 @@ def pattern_of(path: str) -> str:
     return "".join("?" if "\udc80" <= char <= "\udcff" else char for char in literal)
 
 
-def _quoted(text: str) -> str:
-    """In double quotes, which mean the same in YAML and TOML; `${` and `$$` would be taken for variables."""
-    plain = text.replace("$", "$$") if "${" in text or "$$" in text else text
-    return '"' + "".join(map(_escaped, plain)) + '"'
+def quoted(text: str) -> str:
+    """In double quotes, which mean the same in YAML and TOML."""
+    return '"' + "".join(map(_escaped, literal(text))) + '"'
+
+
+def literal(text: str) -> str:
+    """As it has to be written so that nothing of it is taken for a variable."""
+    return text.replace("$", "$$") if "${" in text or "$$" in text else text
 
 
 def _escaped(char: str) -> str:

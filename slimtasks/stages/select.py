@@ -26,7 +26,7 @@ _OTHER_CHECK = "`run: {healthcheck: {test: [another command]}}`"
 
 def run(job: Job) -> str:
     """Writes selection.jsonl."""
-    inputs = _inputs(job)
+    inputs = inputs_of(job)
     chosen = select(inputs)
     unseen = inputs.unseen if inputs.granularity == "auto" else ""
     whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen, **_health(job, inputs, chosen)}
@@ -40,7 +40,8 @@ def run(job: Job) -> str:
     return "; ".join((told, *whole_packages(header), *for_health(header)))
 
 
-def _inputs(job: Job) -> Inputs:
+def inputs_of(job: Job) -> Inputs:
+    """What the selection is made from."""
     image, fat = job.image, fatfiles.fat(job.files)
     accesses, unseen, idle_command = ((), "", False) if fat.whole else _traced(job, read_trace(job.files.trace))
     return Inputs(

@@ -94,14 +94,16 @@ def _verify(job: Job, identity: str, done: list[StepResult]) -> WorkloadResult:
     if not slim and not job.image.steps:
         return WorkloadResult(())
     try:
-        return _run(job, identity, done, slim=slim)
+        return attempt(job, identity, done)
     except WorkloadError as error:
         if not slim or fatfiles.fat(job.files).whole:
             raise
         raise explained(job, identity, error) from error
 
 
-def _run(job: Job, identity: str, done: list[StepResult], *, slim: bool) -> WorkloadResult:
+def attempt(job: Job, identity: str, done: list[StepResult]) -> WorkloadResult:
+    """As `_verify`, without the cause."""
+    slim = job.image.kind == "slim"
     fat_id = fatfiles.fat(job.files).id if slim else identity
     tracer = tracer_id(job) if slim else ""
     workload = workload_on(job, identity, job.image.steps, fat_id=fat_id, tracer=tracer, customised=slim)
