@@ -6,8 +6,10 @@ sample: `pytest -m slow`, of which `-k` names some.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,12 @@ def repo(tmp_path_factory: pytest.TempPathFactory, busybox: Path, shipped_tracer
 
 
 def unexercised(text: str) -> str:
-    """The spec with the steps of its workload among its checks."""
+    """The spec with the steps of its workload among its checks, but for a `wait` that it begins with."""
     spec = yaml.safe_load(text)
     for started in (spec, *spec.get("scenarios", {}).values()):
-        started["checks"] = [*started.pop("workload", ()), *started.get("checks", ())]
+        steps = started.pop("workload", [])
+        waits = list(takewhile(lambda step: "wait" in step, steps))
+        started |= {"workload": waits, "checks": [*steps[len(waits) :], *started.get("checks", ())]}
     return yaml.safe_dump(spec, allow_unicode=True, sort_keys=False)
 
 
@@ -55,4 +59,4 @@ def test_what_nobody_exercised_works(sample: str, repo: Repo) -> None:
     result = repo.run(sample)
     assert result.status == 0, result.output
     assert "ONLY THE START OF THE CONTAINER WAS TRACED" in result.output
-    assert "SO PACKAGES STAY WHOLE" in result.output
+    assert re.search("SO PACKAGES STAY WHOLE|NOTHING THAT WAS USED IS OF A PACKAGE", result.output)

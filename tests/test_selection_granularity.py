@@ -119,14 +119,39 @@ INSTALLED = """
 def test_of_a_command_that_did_nothing_stays_what_it_may_call() -> None:
     captured = {ImagePath("/var/lib/dpkg/status"): STATUS}
     more = {"packages": packages(captured), "captured": captured, "unseen": "NO WORKLOAD"}
-    service = selection("exec /usr/bin/app", INSTALLED, **more)
+    service = selection("exec /usr/bin/app", INSTALLED, **more, idle="server")
     assert kept(service, INSTALLED) == {"/usr/bin/app", "/usr/share/app/data"}
-    command = selection("exec /usr/bin/app", INSTALLED, **more, idle_command=True)
+    command = selection("exec /usr/bin/app", INSTALLED, **more, idle="command")
     called = {"/usr/bin/lib", "/usr/bin/mawk", "/usr/bin/awk", "/etc/alternatives/awk", "/usr/bin/dash", "/usr/bin/sh"}
     assert kept(command, INSTALLED) == kept(service, INSTALLED) | called
     assert (service.whole, command.whole) == (1, 4)
-    plain = selection("exec /usr/bin/app", INSTALLED, **{**more, "granularity": "file"}, idle_command=True)
+    plain = selection("exec /usr/bin/app", INSTALLED, **{**more, "granularity": "file"}, idle="command")
     assert kept(plain, INSTALLED) == {"/usr/bin/app"}
+
+
+MODULES = """
+/app/server.js
+/app/node_modules/used/package.json
+/app/node_modules/used/index.js
+/app/node_modules/@scope/late/package.json
+/app/node_modules/@scope/late/index.js
+/tool/node_modules/other/package.json
+/tool/node_modules/other/index.js
+/usr/share/nodejs/x/package.json package=node-x
+/usr/share/nodejs/x/index.js package=node-x
+/usr/share/nodejs/y/package.json package=node-y
+/usr/share/nodejs/y/index.js package=node-y
+"""
+
+
+def test_without_a_workload_stays_what_was_installed_beside_what_was_used() -> None:
+    trace = "read /app/server.js\nread /app/node_modules/used/index.js\nread /usr/share/nodejs/x/index.js"
+    opened = {line.removeprefix("read ") for line in trace.splitlines()}
+    usual = opened | {"/app/node_modules/used/package.json", "/usr/share/nodejs/x/package.json"}
+    assert kept(selection(trace, MODULES), MODULES) == usual
+    beside = {f"/app/node_modules/@scope/late/{name}" for name in ("package.json", "index.js")}
+    idle = selection(trace, MODULES, unseen="NO WORKLOAD", idle="server")
+    assert kept(idle, MODULES) == usual | beside
 
 
 def test_what_every_start_looks_through_is_no_use() -> None:

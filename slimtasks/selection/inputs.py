@@ -28,7 +28,7 @@ class Inputs:
     unowned: str = "own"  # own | traced | all
     granularity: str = "auto"  # auto | file | package
     unseen: str = ""  # why the trace does not tell all that the image has to do; empty where it does
-    idle_command: bool = False  # whether what ran may be a command that did nothing: what it calls, nobody saw
+    idle: str = ""  # '' | server | command: what had no workload to show what it loads and, if a command, calls
     metadata: str = "keep"  # keep | none
     base: Sequence[Entry] = ()  # the tree of final.base
     base_captured: Mapping[ImagePath, bytes] = field(default_factory=dict)

@@ -42,7 +42,7 @@ def select(inputs: Inputs) -> Selection:
     closure = Closure(image, kept, errors)
     _keep_needed(closure, image, kept)
     by_file = frozenset(kept)
-    granularity = granularity_of(inputs.granularity, inputs.unseen, idle_command=inputs.idle_command)
+    granularity = granularity_of(inputs.granularity, inputs.unseen, inputs.idle)
     whole = 0 if inputs.whole else keep_whole(image, kept, granularity)
     _keep_needed(closure, image, kept)
     written = _keep_rest(image, kept, notes) if not inputs.whole else {}

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slimtasks.packages.dependencies import staying
+from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.distributions import is_looked_through
 from slimtasks.packages.dpkg import is_essential, stanzas
 from slimtasks.records import ImagePath, Reason, Selected, bare_name
+from slimtasks.rootfs import parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
 
@@ -31,24 +33,25 @@ class Granularity:
 
     languages: bool
     distribution: bool  # the image's, of its package database
+    beside: bool = False  # of a language, those in the same node_modules or site-packages as one that was used
     depended_on: bool = False  # what those of the distribution depend on, and the essential ones
 
 
-def granularity_of(said: str, unseen: str, *, idle_command: bool = False) -> Granularity:
+def granularity_of(said: str, unseen: str, idle: str = "") -> Granularity:
     """What `granularity:` of a spec (auto | file | package) means.
 
     `auto` is `package` where the trace does not tell all that the image has to do; `unseen` says why.
     """
     everything = said == "package" or (said == "auto" and bool(unseen))
-    depended_on = said == "auto" and idle_command
-    return Granularity(languages=said != "file", distribution=everything, depended_on=depended_on)
+    auto = said == "auto"
+    return Granularity(said != "file", everything, auto and bool(idle), auto and idle == "command")
 
 
 def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
     """Keeps all of each package of which the run opened a file, documentation aside; how many there are."""
     used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
     if granularity.languages:
-        used |= _distributions(image)
+        used |= _distributions(image, beside=granularity.beside)
     if granularity.distribution:
         used |= _packages(image, depended_on=granularity.depended_on)
     for paths, reason in used.values():
@@ -85,15 +88,31 @@ def is_metadata(choice: Selected) -> bool:
     return all(reason.kind == "metadata" for reason in choice.reasons)
 
 
-def _distributions(image: FatImage) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
-    """The languages' packages of which a file was opened that is no metadata, by a name that no other one has."""
+def _distributions(image: FatImage, *, beside: bool) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
+    """The languages' packages of which a file was opened that is no metadata, by a name that no other one has.
+
+    `beside`: those, too, that a language's own tools installed in the same place as one of them.
+    """
     used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
+    places: dict[ImagePath, str] = {}
     for path in sorted(image.opened):
         owner = image.distributions.owners.get(path)
         if owner is not None and not is_looked_through(path):
-            key = f"{owner.name} {owner.place}"
-            used.setdefault(key, (owner.paths, Reason("package", f"{owner.name}, of which {path} was used", path)))
+            reason = Reason("package", f"{owner.name}, of which {path} was used", path)
+            used.setdefault(f"{owner.name} {owner.place}", (owner.paths, reason))
+            places.setdefault(_place(owner), owner.name)
+    for other in image.distributions.all if beside else ():
+        name = places.get(_place(other))
+        if name and not any((entry := image.tree.lookup(path)) and entry.package for path in other.paths[:1]):
+            reason = Reason("package", f"{other.name}, which was installed beside {name}")
+            used.setdefault(f"{other.name} {other.place}", (other.paths, reason))
     return used
+
+
+def _place(distribution: Distribution) -> ImagePath:
+    """What it was installed into: /app/node_modules of /app/node_modules/@hono/node-server."""
+    head, found, _ = distribution.place.rpartition("/node_modules/")
+    return ImagePath(head + found) if found else parent(distribution.place)
 
 
 def _packages(image: FatImage, *, depended_on: bool) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:

@@ -30,7 +30,7 @@ def run(job: Job) -> str:
     chosen = select(inputs)
     unseen = inputs.unseen if inputs.granularity == "auto" else ""
     whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen, **_health(job, inputs, chosen)}
-    whole |= {"depended_on": True} if unseen and inputs.idle_command else {}
+    whole |= {"depended_on": True} if unseen and inputs.idle == "command" else {}
     missed = [asdict(one) for one in chosen.not_kept]
     header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole, "not_kept": missed}
     write_lines(job.files.selection, header, chosen.selected)
@@ -43,7 +43,7 @@ def run(job: Job) -> str:
 def inputs_of(job: Job) -> Inputs:
     """What the selection is made from."""
     image, fat = job.image, fatfiles.fat(job.files)
-    accesses, unseen, idle_command = ((), "", False) if fat.whole else _traced(job, read_trace(job.files.trace))
+    accesses, unseen, kind = ((), "", "") if fat.whole else _traced(job, read_trace(job.files.trace))
     return Inputs(
         entries=fatfiles.inventory(job.files),
         accesses=accesses,
@@ -59,7 +59,7 @@ def inputs_of(job: Job) -> Inputs:
         unowned=image.unowned,
         granularity=image.granularity,
         unseen=unseen,
-        idle_command=idle_command,
+        idle=kind,
         metadata=image.metadata,
         base=base_entries(job),
         base_captured=base_captured(job),
@@ -87,15 +87,15 @@ def _health(job: Job, inputs: Inputs, chosen: Selection) -> dict[str, int]:
     return {"healthcheck": for_steps_alone(health_steps(read_header(job.files.trace)), inputs, chosen)}
 
 
-def _traced(job: Job, trace: Trace) -> tuple[tuple[Access, ...], str, bool]:
-    """What was used, why that does not tell all that the image has to do ('' where it does), and `idle_command`."""
+def _traced(job: Job, trace: Trace) -> tuple[tuple[Access, ...], str, str]:
+    """What was used, why that does not tell all that the image has to do ('' where it does), and Inputs.idle."""
     accesses = tuple(trace.accesses)
     if not accesses:
-        return accesses, "THE TRACED RUN USED NO FILE", False
-    if idle(trace.header):
-        names = [name for name in idle(trace.header) if name]
-        return accesses, f"NO WORKLOAD{' OF ' * bool(names)}{', '.join(names)}", not is_server(trace)
-    return accesses, "LOOKUPS AFTER STEP 0 NOT SEEN" if job.image.trace.lookups == "startup" else "", False
+        return accesses, "THE TRACED RUN USED NO FILE", ""
+    if names := idle(trace.header):
+        called = ", ".join(filter(None, names))
+        return accesses, f"NO WORKLOAD{' OF ' * bool(called)}{called}", "server" if is_server(trace) else "command"
+    return accesses, "LOOKUPS AFTER STEP 0 NOT SEEN" if job.image.trace.lookups == "startup" else "", ""
 
 
 def _by_reason(selected: tuple[Selected, ...]) -> str:
