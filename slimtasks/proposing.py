@@ -162,11 +162,10 @@ def _write(file: Path, text: str) -> None:
 def _told(wish: Wish, file: Path, guessed: Guess, *, by_itself: bool) -> Iterator[str]:
     """What the user should know, and do next."""
     if guessed.missing:
-        variable = (guessed.variables or ("NAME",))[0]
         yield f"{file} is written, but the image does not run as it is:"
         yield from (f"  {line}" for line in guessed.missing)
         yield "  -> say in it, below `run:`, what is missing; or have it written anew:"
-        yield f"     rm -r {file.parent} && doit init {wish.written} {variable}=VALUE"
+        yield f"     rm {file} && doit init {wish.again((guessed.variables or ('NAME',))[0])}"
     else:
         steps = ", ".join(step[1:].partition(":")[0] for step in guessed.steps)
         tried = f"with {count(len(guessed.steps), 'step')} ({steps})" if steps else "without a step: its start is tried"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from slimtasks.commands.init import whole_command
 from slimtasks.errors import SlimError
 from slimtasks.proposal.facts import Facts, facts_of, started_by
 from slimtasks.proposal.flow import flow
@@ -14,6 +15,7 @@ from slimtasks.proposal.naming import check_reference, name_of, tag_of
 from slimtasks.proposal.seen import Answered, Seen, Told
 from slimtasks.proposal.steps import guess
 from slimtasks.proposal.text import Draft, spec_text
+from slimtasks.proposal.wish import Wish
 from slimtasks.selection.inputs import NotKept
 from slimtasks.spec import Image, Port, Run, load
 from slimtasks.workload.report import step_title
@@ -226,6 +228,27 @@ def test_how_a_spec_starts_it() -> None:
     run = Run(command=("work",), expose=("80/tcp",), ports=(Port(53, protocol="udp"), Port(8080, "1")))
     assert started_by(facts, run) == Facts(("/entry",), ("work",), ports=("53/udp", "80/tcp", "8080/tcp"))
     assert started_by(facts, Run(entrypoint=("/init",))) == Facts(("/init",), (), ports=("8080/tcp",))
+
+
+def test_the_same_command_line_with_a_variable_more() -> None:
+    assert Wish("postgres:15").again("NAME") == "postgres:15 NAME=VALUE"
+    wish = Wish("my app", "app", ".", ("sh", "-c", "a b"), {"A": "1 2"})
+    assert wish.again("B") == "'my app' --name=app --context=. 'A=1 2' B=VALUE -- sh -c 'a b'"
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "typed", "expected"),
+    [
+        (["app"], {"A": "1"}, "app A=1", (["app"], {"A": "1"})),
+        (["app", "ls", "-l"], {}, "app ls -- -l", (["app", "ls", "-l"], {})),
+        (["app", "env"], {"A": "1", "B": "2"}, "A=1 app -- env B=2", (["app", "env", "B=2"], {"A": "1"})),
+        (["app", "ls"], {"A": "1"}, "app A=1 ls", (["app", "ls"], {"A": "1"})),
+    ],
+)
+def test_what_doit_takes_for_its_variables(
+    words: list[str], variables: dict[str, str], typed: str, expected: tuple[list[str], dict[str, str]]
+) -> None:
+    assert whole_command(words, variables, ["doit", "init", *typed.split()]) == expected
 
 
 @pytest.mark.parametrize(

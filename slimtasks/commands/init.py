@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from doit import doit_cmd
@@ -42,6 +43,7 @@ class Init(Command):  # type: ignore[misc]  # doit has no types
 
     def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
         import os
+        import sys
 
         from slimtasks.errors import SlimError, of_system
         from slimtasks.progress import PROGRESS
@@ -50,8 +52,8 @@ class Init(Command):  # type: ignore[misc]  # doit has no types
 
         if not pos_args:
             raise InvalidCommand("init: say of what, for example: doit init nginx:1.25")
-        variables = dict(doit_cmd._CMDLINE_VARS or {})  # to doit, a=b sets a variable
-        wish = Wish(pos_args[0], opt_values["name"], opt_values["context"], tuple(pos_args[1:]), variables)
+        words, variables = whole_command(pos_args, doit_cmd._CMDLINE_VARS or {}, sys.argv)
+        wish = Wish(words[0], opt_values["name"], opt_values["context"], tuple(words[1:]), variables)
         try:
             propose(wish, os.environ, PROGRESS, PROGRESS.line)
         except SlimError as error:
@@ -62,3 +64,13 @@ class Init(Command):  # type: ignore[misc]  # doit has no types
             PROGRESS.line("\ninterrupted; nothing was written")
             return 1
         return 0
+
+
+def whole_command(
+    words: Sequence[str], variables: Mapping[str, str], typed: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """The words and the variables, without what doit took for variables behind `--`: there, a=b is a word."""
+    last = list(typed[typed.index("--") + 1 :]) if "--" in typed else []
+    taken = {word for word in last if "=" in word and not word.startswith("-")}
+    first = words[: len(words) - len([word for word in last if word not in taken])]
+    return [*first, *last], {name: value for name, value in variables.items() if f"{name}={value}" not in taken}

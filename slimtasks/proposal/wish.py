@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slimtasks.errors import SlimError
@@ -21,7 +22,14 @@ class Wish:
     name: str = ""  # of the folder below images/; empty: as the image is called
     context: str = ""  # of a Dockerfile; empty: its folder
     command: tuple[str, ...] = ()  # of a Compose file, the service first
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def again(self, variable: str) -> str:
+        """The command line with one variable more, for whoever knows its value."""
+        options = [f"--{key}={value}" for key, value in (("name", self.name), ("context", self.context)) if value]
+        variables = [f"{key}={value}" for key, value in {**self.environment, variable: "VALUE"}.items()]
+        command = ["--", *self.command] if self.command else []
+        return shlex.join([self.written, *options, *variables, *command])
 
 
 def draft_of(wish: Wish) -> tuple[str, Draft]:
@@ -43,7 +51,7 @@ def draft_of(wish: Wish) -> tuple[str, Draft]:
         source, tag = {"image": wish.written}, tag_of(name, wish.written)
     else:
         source, tag = _build(folder, dockerfile, wish.context), tag_of(name, "")
-    return name, Draft(tag, source, wish.command, wish.environment or {})
+    return name, Draft(tag, source, wish.command, wish.environment)
 
 
 def _compose(written: str) -> tuple[Path, str] | None:
@@ -68,7 +76,7 @@ def _of_service(wish: Wish, file: Path, service: str) -> tuple[str, Draft]:
     folder = Path("images", name)
     _must_be_free(folder, None)
     source = {"compose": _seen_from(folder, file), "service": service}
-    return name, Draft(tag_of(name, ""), source, words, wish.environment or {})
+    return name, Draft(tag_of(name, ""), source, words, wish.environment)
 
 
 def _seen_from(folder: Path, path: Path) -> str:
@@ -100,7 +108,7 @@ def _build(folder: Path, dockerfile: Path, context: str) -> dict[str, str]:
 
 def _must_be_free(folder: Path, dockerfile: Path | None) -> None:
     """SlimError unless nothing is there that a spec would be put beside, its own Dockerfile apart."""
-    if not folder.exists():
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     there = next((name for name in SPEC_NAMES if (folder / name).exists()), "")
     if there or dockerfile is None or not dockerfile.absolute().is_relative_to(folder.absolute()):
