@@ -1,0 +1,1 @@
+"""Changes units, and counts what was asked."""
