@@ -58,7 +58,7 @@ def test_it_is_made_and_given_back(shop: Repo) -> None:
     result = shop.run("web")
     assert result.status == 0, result.output
     kept = {json.loads(line).get("path") for line in shop.path("build/web/selection.jsonl").read_text().splitlines()}
-    assert {"/bin/httpd", "/bin/wget"} <= kept and "/www/page/index.html" not in kept
+    assert {"/bin/server", "/bin/wget"} <= kept and "/www/page/index.html" not in kept
     assert shop.path("build/web/compose.override.yaml").read_text() == (
         "# docker compose -f compose.yaml -f build/web/compose.override.yaml up\n"
         "services:\n"
