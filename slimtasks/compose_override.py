@@ -11,7 +11,7 @@ from slimtasks.spec import Image
 def compose_override(image: Image) -> str:
     """A Compose file to be named after the one that the image is made of; empty where it is made of none.
 
-    What the service builds is taken away (`!reset`, Compose 2.24), or `up --build` would give the tag to that.
+    What the service builds is taken away (`!reset`, Compose 2.24.4), or `up --build` would give the tag to that.
     """
     source = image.source
     if source.compose is None:
@@ -23,7 +23,7 @@ def compose_override(image: Image) -> str:
         "services:",
         f"  {json.dumps(source.service)}:",
         f"    image: {json.dumps(image.tags[0])}",
-        "    pull_policy: missing",
+        "    pull_policy: if_not_present",
         *(["    build: !reset null"] if source.dockerfile else []),
     ]
     return "".join(f"{line}\n" for line in lines)

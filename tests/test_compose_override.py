@@ -25,7 +25,7 @@ def test_the_service_takes_the_first_tag() -> None:
         "services:",
         '  "web":',
         '    image: "our/web:latest"',
-        "    pull_policy: missing",
+        "    pull_policy: if_not_present",
     ]
 
 

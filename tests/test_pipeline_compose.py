@@ -64,7 +64,7 @@ def test_it_is_made_and_given_back(shop: Repo) -> None:
         "services:\n"
         '  "shop":\n'
         f'    image: "{shop.tag("web")}"\n'
-        "    pull_policy: missing\n"
+        "    pull_policy: if_not_present\n"
         "    build: !reset null\n"
     )
     assert shop.run("web").ran == ()
