@@ -194,12 +194,6 @@ def test_what_is_of_this_repo_is_never_pulled(tmp_path: Path) -> None:
     assert found == [f"images/app/image.yaml:1:36: {problem}"]
 
 
-def test_kubernetes_is_not_there_yet(tmp_path: Path) -> None:
-    text = "from: {kubernetes: deploy.yaml, container: web}\n"
-    found = lines(tmp_path, {"images/app/image.yaml": text})
-    assert "images/app/image.yaml:1:8: from.kubernetes: not supported yet; leave it out" in found
-
-
 TOML = {
     "kind = 1": "2:8: kind: found 1 (a number); allowed: slim, base, build",
     "[run]\n  env = {}": "3:3: run.env: unknown key; did you mean environment?",

@@ -345,6 +345,15 @@ def test_a_folder_and_a_file_of_the_checkout(either: Engine, app: str, tracer: s
         assert bool(made.made) is bool(made.put) is not either.info.local
 
 
+def test_files_with_a_content_of_their_own(either: Engine, app: str, tracer: str) -> None:
+    volumes = (
+        Volume("/www", "site", read_only=True, content=(("sub/index.html", "from the map"),)),
+        Volume("/etc/one", "one", content=((".", "#!/bin/sh\necho ran"),), mode=0o755),
+    )
+    actions = (Http(path="/sub/", body=("from the map",)), Exec(command=("/etc/one",), stdout=("ran",)))
+    run(either, app, *actions, spec=with_run(volumes=volumes), tracer_image=tracer)
+
+
 def test_a_folder_that_is_not_there(engine: Engine, app: str) -> None:
     volume = Volume("/www", str(engine.checkout / "none"), "bind", where="image.yaml:9:1")
     with pytest.raises(Exception, match=r"image\.yaml:9:1: nothing to mount"):

@@ -34,6 +34,8 @@ ZIPPED = Answer(200, "OK", (("Content-Encoding", "gzip"),), gzip.compress(b"hell
         (Http(request_headers=("accept-encoding: br, gzip",), body=("bye",)), ZIPPED, "body: not met: bye"),
         (Http(body=("hello",)), ZIPPED, "body: not met: hello"),
         (Http(status=500, body=("x",)), PAGE, "status 200 instead of 500 | body: not met: x"),
+        (Http(probe=True), replace(PAGE, status=302), ""),
+        (Http(probe=True), replace(PAGE, status=404), "status 404 instead of 200 to 399"),
     ],
 )
 def test_mismatches(action: Http, answer: Answer, wrong: str) -> None:
@@ -61,6 +63,23 @@ def server(answer: bytes, close: bool = True) -> Iterator[tuple[tuple[str, int],
         thread.start()
         yield ("127.0.0.1", listening.getsockname()[1]), received
         done.set()
+        thread.join(10)
+
+
+def test_a_probe_is_sent_until_the_answer_is_good() -> None:
+    answers = [b"", b"HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"]
+
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        check_http(Http(probe=True), ("127.0.0.1", listening.getsockname()[1]), 10)
         thread.join(10)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from slimtasks.spec.reading import Reading
 from slimtasks.spec.run import Run
+from slimtasks.spec.steps import Step
 from slimtasks.spec.suggest import meant
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Place, Scalar, find
 
@@ -22,6 +24,12 @@ class Borrowed:
     services: Mapping  # by name
     keys: Table[str, str]  # what a key of `from` is called in the file
     built: frozenset[str] = frozenset()  # services that have no image unless another one of this repo is theirs
+    before: tuple[Step, ...] = ()  # those of the workload
+    after: tuple[Step, ...] = ()
+
+
+Reader = Callable[[Reading, Path, Scalar, Node | None], Borrowed | None]
+"""Reads what a name stands for in a file, given the spec's own `run`; None after adding mistakes, each at its place."""
 
 
 def laid_under(tree: Mapping, borrowed: Borrowed) -> Mapping:

@@ -29,7 +29,7 @@ _REFUSED = {"include": "`docker compose config -o FILE` writes a file that has a
 _BUILD = ("context", "dockerfile", "target", "args", "secrets", "ssh", "cache-from")
 
 
-def read_compose(reading: Reading, path: Path, wanted: Scalar) -> Borrowed | None:
+def read_compose(reading: Reading, path: Path, wanted: Scalar, said: Node | None = None) -> Borrowed | None:
     """What the service that `wanted` names comes to, with those that it depends on; None after adding mistakes.
 
     Each is told at its place in the file. Services that it does not depend on are not looked at.

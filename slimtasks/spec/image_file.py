@@ -6,17 +6,18 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slimtasks.spec.borrowed import Borrowed, as_written, laid_under
+from slimtasks.spec.borrowed import Borrowed, Reader, as_written, laid_under
 from slimtasks.spec.build_args import with_callers_values
 from slimtasks.spec.compose import read_compose
 from slimtasks.spec.defaults import Defaults
 from slimtasks.spec.disk import Disk
 from slimtasks.spec.dockerfile import image_names, stage_names
 from slimtasks.spec.image_tree import image_of
+from slimtasks.spec.kubernetes import read_kubernetes
 from slimtasks.spec.model import Image
 from slimtasks.spec.names import is_tag, name_problem, tagged
 from slimtasks.spec.reading import Reading
-from slimtasks.spec.rules import check_together, with_source
+from slimtasks.spec.rules import SOURCES, check_together, with_source
 from slimtasks.spec.scenario import ways
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
@@ -89,17 +90,28 @@ def _prepared(reading: Reading, written: Mapping, folder: Path, defaults: Defaul
     return Disk(reading.sources, reading.mistakes).resolve(tree, folder)
 
 
+_READERS: tuple[tuple[str, str, Reader], ...] = (
+    ("compose", "service", read_compose),
+    ("kubernetes", "container", read_kubernetes),
+)
+"""Of files of other tools: the keys of `from` for the file and for what is meant in it, and what reads it."""
+
+
 def _with_borrowed(reading: Reading, tree: Mapping) -> tuple[Mapping, Borrowed | None]:
     """The spec with what the file says that `from` names, if it names one."""
     source = tree.items["from"]
-    if not isinstance(source, Mapping) or "compose" not in source.items:
+    reader = next((one for one in _READERS if isinstance(source, Mapping) and one[0] in source.items), None)
+    if reader is None or not isinstance(source, Mapping):
         return tree, None
-    file, service = source.items["compose"], source.items.get("service")
-    path = Disk(reading.sources, reading.mistakes).file(file, ("from", "compose"))
-    borrowed = read_compose(reading, path, service) if path and isinstance(service, Scalar) else None
+    if len(source.items.keys() & set(SOURCES)) > 1:
+        return _without_borrowed(tree), None
+    key, part, read = reader
+    file, wanted = source.items[key], source.items.get(part)
+    path = Disk(reading.sources, reading.mistakes).file(file, ("from", key))
+    borrowed = read(reading, path, wanted, find(tree, ("run",))) if path and isinstance(wanted, Scalar) else None
     if borrowed is None or not isinstance(file, Scalar):
         return _without_borrowed(tree), None
-    here = {**source.items, "compose": replace(file, value=str(path))}
+    here = {**source.items, key: replace(file, value=str(path))}
     whole = replace(borrowed.source, items={**here, **borrowed.source.items})
     built = frozenset(one for one in borrowed.built if not find(tree, ("services", one, "image")))
     borrowed = replace(borrowed, source=whole, built=built)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from slimtasks.spec.borrowed import Borrowed
@@ -11,6 +11,7 @@ from slimtasks.spec.reading import Reading
 from slimtasks.spec.run import Run
 from slimtasks.spec.scenario import Scenario, overridden
 from slimtasks.spec.services import check_name, names_at, read_services
+from slimtasks.spec.steps import Step
 from slimtasks.spec.steps_file import read_steps
 from slimtasks.spec.tree import Loc, Mapping, Node, changed_map, find, place_of
 from slimtasks.spec.validate import validated
@@ -28,9 +29,15 @@ def image_of(reading: Reading, tree: Mapping, borrowed: Borrowed | None = None) 
     if image and borrowed:
         image = replace(image, run=overridden(borrowed.run, image.run, _keys(tree.items.get("run"))))
     workload, checks = (read_steps(reading, tree, (key,)) for key in ("workload", "checks"))
+    if borrowed:
+        workload = _numbered((*borrowed.before, *workload, *borrowed.after))
     scenarios = _scenarios(reading, tree, image.run if image else Run())
     services = read_services(reading, tree, borrowed.services if borrowed else None)
     return image and replace(image, workload=workload, checks=checks, scenarios=scenarios, services=services)
+
+
+def _numbered(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
 
 
 def _scenarios(reading: Reading, tree: Mapping, run: Run) -> tuple[Scenario, ...]:

@@ -93,6 +93,8 @@ class From:
     bootstrap: Bootstrap | None = None
     compose: Path | None = None  # the Compose file that has said so
     service: str = ""  # of that
+    kubernetes: Path | None = None  # the same, of manifests
+    container: str = ""
     stdout: Command = ()  # the container prints a build context
     where: str = field(default="", compare=False, repr=False)
     __pydantic_config__ = spelled(pull_policy="pull_policy")
@@ -234,7 +236,8 @@ class Image:
     @property
     def steps(self) -> tuple[Step, ...]:
         """All that the slim image has to pass in this scenario."""
-        return (*self.workload, *self.checks)
+        rest = tuple(step for step in self.workload if not step.last)
+        return (*rest, *self.checks, *self.workload[len(rest) :])
 
     @property
     def printer(self) -> str:

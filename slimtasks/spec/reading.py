@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from slimtasks.spec.interpolate import Caller
 from slimtasks.spec.sources import Sources
@@ -21,7 +24,9 @@ from slimtasks.spec.tree import (
     key_name,
     mapped,
 )
-from slimtasks.spec.yaml_tree import read_yaml
+from slimtasks.spec.yaml_tree import read_documents, read_yaml
+
+Parsed = TypeVar("Parsed")
 
 
 @dataclass
@@ -63,18 +68,26 @@ class Reading:
         if text is None:
             return None
         file = self.sources.relative(path)
-        try:
-            tree: Node = read_toml(text, file) if path.suffix == ".toml" else read_yaml(text, file, as_go=as_go)
-        except Unreadable as error:
-            self.mistakes.extend(error.mistakes)
-            return None
-        except RecursionError:
-            self.wrong(Place(file), (), "nested too deep to be read")
-            return None
-        if not isinstance(tree, Mapping):
+        parse = read_toml if path.suffix == ".toml" else partial(read_yaml, as_go=as_go)
+        tree = self._parsed(lambda: parse(text, file), file)
+        if tree is not None and not isinstance(tree, Mapping):
             self.wrong(tree.place, (), f"found {found(tree)}; allowed: a mapping of keys")
             return None
         return tree
+
+    def documents(self, path: Path) -> tuple[Node, ...] | None:
+        """The documents of a YAML file of another tool; None after adding its mistakes."""
+        text, file = self.text(path), self.sources.relative(path)
+        return None if text is None else self._parsed(lambda: read_documents(text, file), file)
+
+    def _parsed(self, parse: Callable[[], Parsed], file: str) -> Parsed | None:
+        try:
+            return parse()
+        except Unreadable as error:
+            self.mistakes.extend(error.mistakes)
+        except RecursionError:
+            self.wrong(Place(file), (), "nested too deep to be read")
+        return None
 
     def filled(self, tree: Mapping, caller: Caller | None = None) -> Mapping:
         """The tree with the caller's variables in its strings."""

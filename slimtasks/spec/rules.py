@@ -6,7 +6,7 @@ from collections.abc import Sequence as Several
 
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Scalar, Sequence, find, found, key_name, place_of
 
-_SOURCES = ("dockerfile", "image", "bootstrap", "compose")
+SOURCES = ("dockerfile", "image", "bootstrap", "compose", "kubernetes")
 _OF_DOCKERFILE = ("context", "target", "args", "secrets", "ssh", "cache-from")
 
 
@@ -14,7 +14,7 @@ def check_together(tree: Mapping, mistakes: list[Mistake]) -> None:
     """Adds the mistakes of keys that need or exclude each other."""
     source = find(tree, ("from",))
     if source is None:
-        mistakes.append(Mistake(tree.place, "from", f"is missing; needed: it, with one of {', '.join(_SOURCES)}"))
+        mistakes.append(Mistake(tree.place, "from", f"is missing; needed: it, with one of {', '.join(SOURCES)}"))
     elif isinstance(source, Mapping):
         _check_source(source, mistakes)
     secrets = find(tree, ("from", "secrets"))
@@ -50,16 +50,18 @@ def exactly_one(node: Node, keys: Several[str], loc: Loc, mistakes: list[Mistake
 
 
 def _check_source(source: Mapping, mistakes: list[Mistake]) -> None:
-    exactly_one(source, _SOURCES, ("from",), mistakes)
+    exactly_one(source, SOURCES, ("from",), mistakes)
     for key in _OF_DOCKERFILE:
         if key in source.items and "dockerfile" not in source.items:
             mistakes.append(Mistake(source.keys[key], f"from.{key}", "only beside from.dockerfile"))
     if "pull_policy" in source.items and "image" not in source.items:
         mistakes.append(Mistake(source.keys["pull_policy"], "from.pull_policy", "only beside from.image"))
-    if "compose" in source.items and "service" not in source.items:
-        mistakes.append(Mistake(source.place, "from.service", "is missing; needed: the name of a service of the file"))
-    if "service" in source.items and "compose" not in source.items:
-        mistakes.append(Mistake(source.keys["service"], "from.service", "only beside from.compose"))
+    for key, part in (("compose", "service"), ("kubernetes", "container")):
+        if key in source.items and part not in source.items:
+            problem = f"is missing; needed: the name of a {part} of the file"
+            mistakes.append(Mistake(source.place, f"from.{part}", problem))
+        if part in source.items and key not in source.items:
+            mistakes.append(Mistake(source.keys[part], f"from.{part}", f"only beside from.{key}"))
     stdout = source.items.get("stdout")
     if stdout is not None and "bootstrap" in source.items:
         mistakes.append(Mistake(source.keys["stdout"], "from.stdout", "only beside from.dockerfile or from.image"))

@@ -34,8 +34,10 @@ class Volume:
     type: Literal["bind", "volume", "tmpfs"] = "volume"
     read_only: bool = False
     relative: bool = False  # written relative to its file, so the engine may have to be given a copy
+    content: Pairs = ()  # files that it has from the start: name below `target`, or '.' for that itself, and text
+    mode: int = 0o644  # of these
     where: str = field(default="", compare=False, repr=False)
-    __pydantic_config__ = spelled("_", relative="@relative")
+    __pydantic_config__ = spelled("_", relative="@relative", content="@content", mode="@mode")
 
 
 @dataclass(frozen=True)

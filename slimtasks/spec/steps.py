@@ -68,7 +68,8 @@ class Http:
     body: tuple[Expected, ...] = ()
     allow_insecure: bool = False  # accept any certificate
     timeout: Seconds = 30.0
-    __pydantic_config__ = spelled()
+    probe: bool = False  # asked again until the answer is one that Kubernetes takes for healthy
+    __pydantic_config__ = spelled(probe="@probe")
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ class Step:
     action: Action
     check: bool = False  # of `checks`, which only the slim image has to pass
     scenario: str = ""  # that it stands in, by its name
+    last: bool = False  # whether the container is about to be stopped, so that nothing can follow
 
     @property
     def alone(self) -> bool:

@@ -8,8 +8,6 @@ from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find
 # Keys of the design that are refused until something stands behind them.
 _KEYS_NOT_YET: tuple[Loc, ...] = (
     ("limits", "age"),
-    ("from", "kubernetes"),
-    ("from", "container"),
     ("final", "variants"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Node, Place, Scalar, Sequence, Unreadable, key_name
@@ -25,15 +26,32 @@ def read_yaml(text: str, file: str, *, as_go: bool = False) -> Node:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    roots = _composed(text, file, lambda loader: [yaml.compose(text, Loader=loader)])
+    if not roots:
+        raise Unreadable(Mistake(Place(file), "", "the file is empty; allowed: a mapping of keys"))
+    return _tree(roots[0], file, as_go=as_go)
+
+
+def read_documents(text: str, file: str) -> tuple[Node, ...]:
+    """The trees of all documents of a file, less the empty ones, as Kubernetes takes them; raises as `read_yaml`."""
+    import yaml
+
+    roots = _composed(text, file, lambda loader: yaml.compose_all(text, Loader=loader))
+    return tuple(_tree(root, file, as_go=True) for root in roots)
+
+
+def _composed(text: str, file: str, compose: Callable[[Any], Iterable[Any]]) -> list[Any]:
+    import yaml
+
     try:
-        root = yaml.compose(text, Loader=loader)
+        return [root for root in compose(getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if root is not None]
     except yaml.MarkedYAMLError as error:
         raise Unreadable(Mistake(_error_place(error, file), "", f"bad YAML: {_error_text(error, text)}")) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise Unreadable(Mistake(_reader_place(error, text, file), "", f"bad YAML: {error}".splitlines()[0])) from None
-    if root is None:
-        raise Unreadable(Mistake(Place(file), "", "the file is empty; allowed: a mapping of keys"))
+
+
+def _tree(root: yaml.Node, file: str, *, as_go: bool) -> Node:
     reading = _Reading(file, as_go=as_go)
     tree = reading.node(root, ())
     if reading.mistakes:

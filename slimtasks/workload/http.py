@@ -14,6 +14,8 @@ from slimtasks.workload.expect import shortened, text_of, unmet, unmet_headers
 from slimtasks.workload.failure import StepFailed
 
 BODY_LIMIT = 8 << 20  # bytes of a body that are kept; more is read and dropped
+HEALTHY = range(200, 400)  # what a probe takes: kubernetes.io, "Configure Liveness, Readiness and Startup Probes"
+PAUSE = 0.2  # seconds between two tries of a probe
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,21 @@ class Answer:
 
 
 def check_http(action: Http, address: tuple[str, int], timeout: float) -> None:
-    """Sends the request; StepFailed unless the answer is as `action` says within `timeout` seconds."""
+    """Sends the request; StepFailed unless the answer is as `action` says within `timeout` seconds.
+
+    A probe is sent again until it is.
+    """
+    deadline = time.monotonic() + timeout
+    while action.probe and time.monotonic() < deadline - PAUSE:
+        try:
+            _check_once(action, address, deadline - time.monotonic())
+            return
+        except StepFailed:
+            time.sleep(PAUSE)
+    _check_once(action, address, max(PAUSE, deadline - time.monotonic()) if action.probe else timeout)
+
+
+def _check_once(action: Http, address: tuple[str, int], timeout: float) -> None:
     try:
         answer = fetch(action, address, timeout)
     except TimeoutError:
@@ -45,8 +61,9 @@ def check_http(action: Http, address: tuple[str, int], timeout: float) -> None:
 def mismatches(action: Http, answer: Answer) -> list[str]:
     """What of `answer` is not as `action` wants it, a sentence each."""
     wrong = []
-    if answer.status != action.status:
-        wrong.append(f"status {answer.status} instead of {action.status}")
+    if answer.status not in (HEALTHY if action.probe else (action.status,)):
+        wanted = f"{HEALTHY[0]} to {HEALTHY[-1]}" if action.probe else action.status
+        wrong.append(f"status {answer.status} instead of {wanted}")
     wrong += [f"headers: not met: {source}" for source in unmet_headers(action.headers, answer.headers)]
     if action.body:
         wrong += [f"body: not met: {source}" for source in unmet(action.body, _text(action, answer))]

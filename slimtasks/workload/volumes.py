@@ -33,18 +33,22 @@ class Volumes:
         return tuple(
             Mount(self.made.get(v.source, ""), v.target, v.read_only, no_copy=v.type == "bind")
             for v in volumes
-            if v.type == "volume" or (v.type == "bind" and v.source in self.made)
+            if (v.type == "volume" and not _is_file(v)) or (v.type == "bind" and v.source in self.made)
         )
 
     def files(self, volumes: Iterable[Volume], more: bytes) -> bytes:
         """A tar for `/`: the files that are put into the container, after those of the tar `more`."""
-        wanted = [v for v in volumes if v.type == "bind" and v.source in self.put]
-        if not wanted:
+        listed = tuple(volumes)
+        wanted = [v for v in listed if v.type == "bind" and v.source in self.put]
+        written = [v for v in listed if _is_file(v)]
+        if not wanted and not written:
             return more
         merged = io.BytesIO(more)
         with tarfile.open(fileobj=merged, mode="a" if more else "w", format=tarfile.PAX_FORMAT) as tar:
             for volume in wanted:
                 tar.add(volume.source, volume.target.lstrip("/"))
+            for volume in written:
+                _write(tar, volume.target.lstrip("/"), volume)
         return merged.getvalue()
 
 
@@ -60,8 +64,12 @@ def fresh_volumes(engine: Engine, wanted: Iterable[Volume], image_id: str) -> It
         for volume in sorted(set(wanted), key=lambda v: (v.source, v.target)):
             if not volume.source or volume.source in made or volume.type == "tmpfs":
                 continue
+            if _is_file(volume):
+                continue
             if volume.type == "volume":
                 made[volume.source] = stack.enter_context(engine.volume())
+                if volume.content:
+                    engine.copy_to_volume(made[volume.source], _content(volume), image_id)
             elif _of_the_checkout(engine, volume) and not engine.info.local:
                 if Path(volume.source).is_dir():
                     made[volume.source] = stack.enter_context(engine.volume())
@@ -90,3 +98,25 @@ def _tar_of(folder: Path) -> Iterator[BinaryIO]:
                 tar.add(path, path.name)
         content.seek(0)
         yield content
+
+
+def _is_file(volume: Volume) -> bool:
+    """Whether it is one file with a content of its own, which no volume can be."""
+    return [name for name, _ in volume.content] == ["."]
+
+
+def _content(volume: Volume) -> bytes:
+    """A tar of the files that it has from the start."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        _write(tar, "", volume)
+    return content.getvalue()
+
+
+def _write(tar: tarfile.TarFile, below: str, volume: Volume) -> None:
+    for name, text in volume.content:
+        entry = tarfile.TarInfo(below if name == "." else f"{below}{name}")
+        entry.mode = volume.mode
+        data = text.encode()
+        entry.size = len(data)
+        tar.addfile(entry, io.BytesIO(data))
