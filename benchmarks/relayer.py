@@ -2,7 +2,8 @@
 
 All of it is made up: each image has a core that all have, some of many stacks that others have, too, and files of its
 own, all of packages. No engine is asked. The thousand are planned in memory: their fat images' inventories, which
-`doit relayer` reads for each, are not made for them.
+`doit relayer` reads for each, are not made for them. Goals are judged by CPU: nothing is waited for, so that on a
+quiet machine it is all there is.
 """
 
 from __future__ import annotations
@@ -55,13 +56,13 @@ def ten(runs: int) -> None:
     walls, cpus = [one.wall for one in took], [one.cpu for one in took]
     peak = max(one.peak for one in took)
     print(f"`doit relayer`, 10 images of {PATHS} paths each: {spread(walls)} s, of CPU {spread(cpus)} s, {peak:.0f} MB")
-    print(verdict(statistics.median(walls), TEN_GOAL), "\n")
+    print(verdict(statistics.median(cpus), TEN_GOAL), "\n")
 
 
 def many(most: int) -> None:
     """The plan, and what it changes, in memory."""
     rows = [("images", "files", "seconds", "of CPU", "us of CPU a file")]
-    seconds = 0.0
+    cpu = 0.0
     for images in sorted({max(2, most // part) for part in (8, 4, 2, 1)}):
         fleet = made_up(images)
         files = sum(len(found) for found in fleet.values())
@@ -71,11 +72,11 @@ def many(most: int) -> None:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         rows.append((str(images), str(files), f"{seconds:.2f}", f"{cpu:.2f}", f"{cpu / files * 1e6:.1f}"))
     print(table(rows))
-    print(verdict(seconds, THOUSAND_GOAL))
+    print(verdict(cpu, THOUSAND_GOAL))
 
 
 def verdict(seconds: float, goal: float) -> str:
-    return f"goal, at most {goal:.0f} s: {'met' if seconds <= goal else 'NOT met'}"
+    return f"goal, at most {goal:.0f} s of CPU: {'met' if seconds <= goal else 'NOT met'}"
 
 
 def ships(package: str, path: ImagePath) -> bool:

@@ -38,19 +38,19 @@ def inventory(files: ImageFiles) -> tuple[Entry, ...]:
 
 def entries_of(files: ImageFiles, paths: Iterable[ImagePath]) -> tuple[Entry, ...]:
     """Those of its paths, and dpkg's database, sorted; no other line is taken apart. Raises Damaged."""
-    wanted = {json.dumps(path).encode() for path in paths}
-    lines = read_header(files.inventory).get("lines")
+    path = files.inventory
+    wanted = {json.dumps(one).encode() for one in paths}
+    lines = read_header(path).get("lines")
     read, found = 0, []
-    with files.inventory.open("rb") as file:
+    with intact(path), path.open("rb") as file:
         file.readline()
         for line in file:
             read += line.endswith(b"\n")
             match = _PATH.search(line)
             if match and (match[1] in wanted or match[1].startswith(_OF_DPKG)):
-                with intact(files.inventory):
-                    found.append(from_json(Entry, json.loads(line)))
+                found.append(from_json(Entry, json.loads(line)))
     if lines != read:
-        raise Damaged(files.inventory, f"it ends after {read} of {lines} lines")
+        raise Damaged(path, f"it ends after {read} of {lines} lines")
     return tuple(found)
 
 
