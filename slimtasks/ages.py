@@ -45,14 +45,14 @@ def oldest(workspace: Workspace, images: Mapping[str, Image], image: Image) -> F
     return min(found, key=lambda one: (one.date, one.name), default=None)
 
 
-def age(workspace: Workspace, images: Mapping[str, Image], image: Image, now: float) -> float:
-    """Seconds, of the oldest; infinite where it is not known."""
-    found = made_of(workspace, images, image)
-    if found is None:
-        return float("inf")
-    return max((0.0, *(now - one.date for one in found)))
+def age(workspace: Workspace, images: Mapping[str, Image], image: Image, now: float) -> tuple[float, str]:
+    """Seconds, and in words of what: the oldest. Infinite where it is not known, 0 where there is nothing."""
+    if made_of(workspace, images, image) is None:
+        return float("inf"), ""
+    one = oldest(workspace, images, image)
+    return (max(0.0, now - one.date), _told(one)) if one else (0.0, "")
 
 
-def told(one: Fetched | None) -> str:
-    """In words, as in 'bookworm, fetched 2026-11-24'."""
-    return f"{one.name}, {one.counts} {time.strftime('%Y-%m-%d', time.gmtime(one.date))}" if one else ""
+def _told(one: Fetched) -> str:
+    """As in 'bookworm, fetched 2026-11-24'."""
+    return f"{one.name}, {one.counts} {time.strftime('%Y-%m-%d', time.gmtime(one.date))}"

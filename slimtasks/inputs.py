@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slimtasks.ages import age
 from slimtasks.errors import Damaged
 from slimtasks.job import named_image
 from slimtasks.records import intact, read_json
@@ -162,6 +164,7 @@ class Check:
     what: str
     holds: Callable[[], bool]
     engine: bool = False  # whether it asks one
+    clock: bool = False  # whether it fails by time alone
 
     def __call__(self) -> bool:
         """No, where what it has to read is damaged: the task makes that anew."""
@@ -207,6 +210,18 @@ def nothing_fetched(session: Session, image: Image) -> Check:
     return Check("nothing newer was fetched", lambda: image.name not in session.fetched)
 
 
+def young(session: Session, image: Image) -> list[Check]:
+    """Whether what the image is made of is not too old by now, if its spec limits that."""
+    limit = image.limits.age
+    if limit is None:
+        return []
+
+    def holds() -> bool:
+        return age(session.workspace, session.by_name, image, time.time())[0] <= limit
+
+    return [Check("what it is made of is not older than limits.age", holds, clock=True)]
+
+
 def image_there(session: Session, result: Path) -> Check:
     """Whether the engine has the image that `result` names."""
 
@@ -225,9 +240,9 @@ def tags_there(session: Session, image: Image, result: Path) -> Check:
     return Check(f"{', '.join(image.tags)} is the image of {result}", holds, engine=True)
 
 
-def asks_engine(check: Any) -> bool:
-    """Whether a check of a task does."""
-    return isinstance(check, ForeignImage) or (isinstance(check, Check) and check.engine)
+def asks_files(check: Any) -> bool:
+    """Whether a check of a task asks files alone: no engine, and no clock."""
+    return not isinstance(check, ForeignImage) and not (isinstance(check, Check) and (check.engine or check.clock))
 
 
 def layers_there(session: Session, files: ImageFiles) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from slimtasks.errors import SlimError
 from slimtasks.records import Entry
@@ -43,6 +44,8 @@ class Measured:
     fat_size: int = 0  # of what it was cut out of; 0 where there is nothing to compare it with
     packages: int = 0
     compressed_size: int = 0
+    age: float = 0.0  # seconds, of the oldest that it is made of; infinite where that is not known
+    oldest: str = ""  # that one, in words
 
     @property
     def reduction(self) -> float:
@@ -79,6 +82,10 @@ def _size_text(size: float) -> str:
     return size_text(int(size))
 
 
+def _days_text(seconds: float) -> str:
+    return f"{seconds / 86400:.4g} d" if isfinite(seconds) else "no date of what it is made of"
+
+
 def _bytes_text(size: float) -> str:
     return f"{size:.0f} B"
 
@@ -91,6 +98,7 @@ class _Kind:
     text: Callable[[float], str] = lambda number: f"{number:.0f}"
     exact: Callable[[float], str] = str
     least: bool = False
+    of: Callable[[Measured], str] = lambda it: ""  # what is said beside what is found
 
 
 _KINDS = {
@@ -102,6 +110,7 @@ _KINDS = {
     "setuid": _Kind(lambda it: it.setuid),
     "shells": _Kind(lambda it: it.shells),
     "writable-paths": _Kind(lambda it: it.writable_paths),
+    "age": _Kind(lambda it: it.age, _days_text, of=lambda it: it.oldest and f" ({it.oldest})"),
 }
 """By the keys of `limits`, in the order in which they are told."""
 
@@ -117,12 +126,15 @@ def check_limits(image: Image, measured: Measured) -> None:
         size, fat_size = _told(measured.size, measured.fat_size, _KINDS["size"])
         over = (f"{image.name}: {size}, not smaller than the fat image, which has {fat_size}", *over)
         way_out = "`limits: {reduction: 0}` takes it as it is"
-    if over:
+    old = image.limits.age is not None and measured.age > image.limits.age
+    hints = [f"`doit update {image.name}` fetches what is newer"] if old else []
+    if len(over) > old:  # there is more than age
         most = "\n".join(f"    {line}" for line in largest(measured.entries))
-        what = "\n".join((*over, f"  most bytes come from\n{most}"))
+        over = (*over, f"  most bytes come from\n{most}")
         tell = f"`doit removed {image.name}` and `doit why {image.name} PATH` tell more"
-        less = tell if image.kind == "slim" else "`squash:` takes packages and files away"
-        raise SlimError(what, f"{less}; or {way_out}")
+        hints.append(tell if image.kind == "slim" else "`squash:` takes packages and files away")
+    if over:
+        raise SlimError("\n".join(over), "; ".join((*hints, f"or {way_out}")))
 
 
 def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
@@ -134,7 +146,7 @@ def exceeded(limits: Limits, measured: Measured) -> tuple[str, ...]:
         if allowed is not None and (found < allowed if kind.least else found > allowed):
             bound = "at least" if kind.least else "at most"
             has, may = _told(found, allowed, kind)
-            told = f"limits.{key}: found {has}; allowed: {bound} {may}"
+            told = f"limits.{key}: found {has}{kind.of(measured)}; allowed: {bound} {may}"
             lines.append(f"{places.get(key, '')}: {told}".removeprefix(": "))
     return tuple(lines)
 

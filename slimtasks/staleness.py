@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
-from slimtasks.inputs import asks_engine
+from slimtasks.inputs import asks_files
 from slimtasks.session import Session
 
 _ASIDE = ("sbom:", "verify:")  # no answer reads what these write, and who builds on a base need not have its bill
@@ -29,7 +29,7 @@ def stale(name: str, session: Session, tasks: Mapping[str, Any], dep_manager: An
 
 
 def _would_run(task: Any, tasks: Mapping[str, Any], dep_manager: Any) -> bool:
-    """doit's own answer, less the checks that ask the engine."""
+    """doit's own answer, less the checks that ask the engine or the clock."""
     looked_at = copy(task)
-    looked_at.uptodate = [check for check in task.uptodate if not asks_engine(check[0])]
+    looked_at.uptodate = [check for check in task.uptodate if asks_files(check[0])]
     return bool(dep_manager.get_status(looked_at, tasks).status != "up-to-date")

@@ -118,6 +118,7 @@ def _base_chain(image: Image, session: Session) -> Iterator[Task]:
         depends=[files.base, files.archive],
         targets=[files.bill, files.spdx],
         settings=[image.tags, image.limits],
+        checks=inputs.young(session, image),
     )
     yield _verify_task(image, session)
 
@@ -183,7 +184,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         uses=base | ({image.printer} - {""}),
         targets=[files.archive, files.image],
         settings=[image.final, image.tags, image.limits],
-        checks=[inputs.image_there(session, files.image)],
+        checks=[inputs.image_there(session, files.image), *inputs.young(session, image)],
     )
     yield _verify_task(image, session)
 

@@ -43,9 +43,12 @@ def update(job: Job) -> tuple[Source | None, str]:
     locked = f"; {packages_lock(job.image).name} is written anew" if _renew_lock(job, source) else ""
     if _is_news(job, source):
         return source, done + locked + _changed(job, source)
+    same = f"{done}: nothing {'else is ' if any(one.newer for one in renewed) else ''}newer{locked}"
+    if locked:  # which is an input
+        return source, same
     job.engine.untag(making_tag(job))
     note_fetched(job.files, source.fetched)
-    return None, f"{done}: nothing {'else is ' if any(one.newer for one in renewed) else ''}newer{locked}"
+    return None, same
 
 
 def _made(image: Image) -> Iterator[str]:
@@ -68,7 +71,10 @@ def _changed(job: Job, source: Source) -> str:
 
 
 def _renew_lock(job: Job, source: Source) -> bool:
-    """Whether the lock was there, and names other packages than are installed now."""
+    """Whether the lock was there, and names other packages than are installed now.
+
+    Where an image has limits.age, its date counts as well: that is how old a locked bootstrap is in any checkout.
+    """
     path = packages_lock(job.image)
     if not path.exists():
         return False
@@ -77,7 +83,8 @@ def _renew_lock(job: Job, source: Source) -> bool:
             f"{job.image.name}: nothing to write into {path}: no package database tells what is installed",
             "remove it, or choose another `variant:` than extract or custom",
         )
-    if _packages(source.packages_lock) == _packages(path.read_text(encoding="utf-8", errors="replace")):
+    dated = any(image.limits.age is not None for image in job.images.values())
+    if not dated and _packages(source.packages_lock) == _packages(path.read_text(encoding="utf-8", errors="replace")):
         return False
     with whole_file(path) as file:
         file.write(source.packages_lock.encode())

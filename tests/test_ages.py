@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slimtasks.ages import DAY, age, note_fetched, oldest, told
+from slimtasks.ages import DAY, age, note_fetched
 from slimtasks.job import Fetched
 from slimtasks.spec import Repo, load
 from slimtasks.stages.report import rows, table
@@ -40,7 +40,7 @@ def fetched(name: str, days: float, counts: str = "fetched") -> Fetched:
 
 
 def days_of(repo: Repo, workspace: Workspace, name: str) -> float:
-    return age(workspace, {image.name: image for image in repo.images}, repo.image(name), NOW) / DAY
+    return age(workspace, {image.name: image for image in repo.images}, repo.image(name), NOW)[0] / DAY
 
 
 def test_what_an_image_is_made_of(repo: Repo) -> None:
@@ -90,5 +90,5 @@ def test_the_report_tells_it_in_whole_days(repo: Repo, workspace: Workspace) -> 
 def test_in_words(repo: Repo, workspace: Workspace) -> None:
     note_fetched(workspace.image("ground"), [fetched("bookworm", 12.9)])
     images = {image.name: image for image in repo.images}
-    assert told(oldest(workspace, images, repo.image("ground"))) == "bookworm, fetched 2027-01-02"
-    assert told(oldest(workspace, images, repo.image("app"))) == ""
+    assert age(workspace, images, repo.image("ground"), NOW)[1] == "bookworm, fetched 2027-01-02"
+    assert age(workspace, images, repo.image("app"), NOW)[1] == ""

@@ -85,6 +85,27 @@ def test_what_would_look_the_same_is_not_rounded() -> None:
     assert exceeded(Limits(reduction=1.26), measured) == ("limits.reduction: found 1.25125; allowed: at least 1.26",)
 
 
+def test_what_is_too_old_is_named_with_the_way_out() -> None:
+    image = Image(From(image="x"), name="app", limits=Limits(age=30 * 86400.0, places=(("age", "i.yaml:3:9"),)))
+    old = replace(MEASURED, age=45.33 * 86400, oldest="bookworm, fetched 2026-10-10")
+    line = "i.yaml:3:9: limits.age: found 45.33 d (bookworm, fetched 2026-10-10); allowed: at most 30 d"
+    check_limits(image, replace(old, age=30 * 86400))
+    with pytest.raises(SlimError) as caught:
+        check_limits(image, old)
+    assert str(caught.value) == f"{line}\n  -> `doit update app` fetches what is newer; or change the limit"
+    with pytest.raises(SlimError) as caught:
+        check_limits(replace(image, limits=replace(image.limits, files=1)), old)
+    assert caught.value.what.splitlines()[:3] == [
+        "limits.files: found 6; allowed: at most 1",
+        line,
+        "  most bytes come from",
+    ]
+    assert caught.value.hint.startswith("`doit update app` fetches what is newer; `doit removed app` and ")
+    unknown = replace(MEASURED, age=float("inf"))
+    found = "limits.age: found no date of what it is made of; allowed: at most 30 d"
+    assert exceeded(image.limits, unknown) == (f"i.yaml:3:9: {found}",)
+
+
 def test_packages_by_what_they_bring() -> None:
     assert largest(ENTRIES) == ("100 B deb/dash", "90 B deb/login", "7 B no package")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ from oci_archives import config, docker_archive
 from pipeline_repo import Repo
 from tars import d, f, link, tar
 
+from slimtasks.ages import note_fetched
 from slimtasks.engine.client import Engine
+from slimtasks.job import Fetched
+from slimtasks.workspace import Workspace
 
 pytest_plugins = ("debian_registry", "engine_images", "pipeline_repo")
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -191,3 +196,30 @@ def test_what_is_never_pulled(app: Repo, base: Published) -> None:
     same = app.run("update", "app")
     assert f"{base.name} stays as the engine has it (pull_policy: never): nothing newer" in same.output
     assert (same.status, same.ran, base.digest) == (0, ("update:app", "changes:app"), first)
+
+
+def test_what_becomes_too_old_fails_though_nothing_changed(app: Repo, base: Published) -> None:
+    hours = (time.time() - datetime.fromisoformat("2026-01-02T00:00:00+00:00").timestamp()) / 3600
+    app.append("images/app/image.yaml", f"limits: {{age: {hours + 1:.0f}h}}\n")
+    assert app.run("app").status == 0
+    assert app.run("app").ran == ()
+    app.replace("images/app/image.yaml", f"age: {hours + 1:.0f}h", "age: 30d")
+    failed = app.run("app")
+    assert (failed.status, failed.failed) == (1, ("image:app",)), failed.output
+    assert f"images/app/image.yaml:5:15: limits.age: found {hours / 24:.4g} d ({base.name}, created 2026-01-02)" in (
+        failed.output
+    )
+    assert "-> `doit update app` fetches what is newer; or change the limit\n" in failed.output
+    assert app.run("update", "app").failed == ("image:app",)  # there is nothing newer
+
+    base.publish("1.0", created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    newer = app.run("update", "app")
+    assert newer.status == 0 and "no package changed" in newer.output, newer.output
+    assert app.run("app").ran == () and app.left_over() == []
+
+    note_fetched(Workspace(app.root).image("app"), [Fetched(base.name, 0, "created")])  # as if time had passed
+    assert "is older than what it is made of" not in app.run("why", "app", "/usr/share/tiny").output
+    later = app.run("app")
+    assert (later.status, later.failed) == (1, ("image:app",)), later.output
+    assert "(" + base.name + ", created 1970-01-01); allowed: at most 30 d" in later.output
+    assert app.run("app").failed == ("image:app",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_a_lock_is_written_anew(on_mirror: Repo, mirror: Repository) -> None:
     assert result.status == 0 and f"bootstrapped {SUITE}; packages.lock is written anew" in result.output
     assert "\ntiny 2.0 all " in repo.path(LOCK).read_text()
     assert repo.path(LOCK).read_text() == repo.path("build/small/packages.lock").read_text()
+    assert repo.run("small").ran == ()
+
+    # where an image's age is limited, its date is that of the last look for something newer
+    old = repo.path(LOCK).read_text()
+    dated = re.sub(r"fetched \S+", "fetched 2026-01-02T03:04:05Z", old)
+    repo.write(LOCK, dated)
+    repo.append("images/small/image.yaml", "limits: {age: 30d}\n")
+    failed = repo.run("small")
+    assert (failed.status, failed.failed) == (1, ("sbom:small",)), failed.output
+    assert f" d ({SUITE}, fetched 2026-01-02); allowed: at most 30 d" in failed.output
+    result = repo.run("update", "small")
+    assert result.status == 0 and "nothing newer; packages.lock is written anew" in result.output, result.output
+    assert repo.path(LOCK).read_text() != dated and "\ntiny 2.0 all " in repo.path(LOCK).read_text()
     assert repo.run("small").ran == ()
 
     result = repo.run("update", "smal")

@@ -99,6 +99,8 @@ MISTAKES = {
     "limits: {reduction: 2}\nkind: base": "2:10: limits.reduction: not for kind base; allowed for: slim",
     "limits: {compressed_size: 5}": "2:10: limits.compressed_size: unknown key; did you mean compressed-size?",
     "limits: {size: 12 apples}": "2:16: limits.size: found '12 apples'; allowed: a size such as '12MB'",
+    "limits: {age: 30}": "2:15: limits.age: found 30 (a number); allowed: days or hours, as '30d' or '12h'",
+    "limits: {age: 1d12h}": "2:15: limits.age: found '1d12h'; allowed: days or hours",
     "limits: {setuid: -1}": "2:18: limits.setuid: found -1 (a number); allowed: a number that is not below 0",
     "limits: {file: 3}": "2:10: limits.file: unknown key; did you mean files? allowed: size, compressed-size,",
     "keep-presets: [timezone]": "2:16: keep-presets[1]: found 'timezone'; did you mean timezones? allowed: certifi",

@@ -74,6 +74,8 @@ class PairsOf:
 # Patterns are compiled when first used: an import alone, as of a cached spec, should cost nothing.
 _DURATION = r"(\d+(?:\.\d+)?)(h|ms|m|s|us)"
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+_AGE = r"(\d+(?:\.\d+)?)([dh])"
+_AGE_UNITS = {"d": 86400, "h": 3600}
 _SIZE = r"(\d+(?:\.\d+)?) ?(?:([kmgtKMGT])[iI]?[bB]?|[bB])?"
 _DECIMAL_SIZE = r"(\d+(?:\.\d+)?) ?([kmgtKMGT]?)([iI]?)[bB]"
 _PULL_POLICIES = "missing, never (nothing is fetched again by itself: `doit update NAME` asks the registry)"
@@ -86,6 +88,14 @@ def duration(raw: object) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != raw:
         raise ValueError("a duration such as '30s', '1m30s' or '500ms'")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def age(raw: object) -> float:
+    """Seconds, from days or hours: '30d'."""
+    match = re.fullmatch(_AGE, raw) if isinstance(raw, str) else None
+    if not match:
+        raise ValueError("days or hours, as '30d' or '12h'")
+    return float(match[1]) * _AGE_UNITS[match[2]]
 
 
 def size(raw: object) -> int:
@@ -193,6 +203,7 @@ def image_path(raw: object) -> object:
 
 
 Seconds = Annotated[float, Parsed(duration)]
+Age = Annotated[float, Parsed(age)]
 Bytes = Annotated[int, Parsed(size)]
 DecimalBytes = Annotated[int, Parsed(decimal_size)]
 Number = Annotated[int, Parsed(not_negative)]

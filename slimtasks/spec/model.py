@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from slimtasks.spec.fields import (
+    Age,
     Command,
     DecimalBytes,
     Exposed,
@@ -171,6 +172,7 @@ class Limits:
     setuid: Number | None = None
     shells: Number | None = None
     writable_paths: Number | None = None
+    age: Age | None = None  # seconds, of the oldest that it is made of
     places: Pairs = field(default=(), compare=False, repr=False)  # of each key: file:line:column
     __pydantic_config__ = spelled(places="@places")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
+from slimtasks.ages import age
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.by_builder import build
 from slimtasks.assembly.finish import finish
@@ -45,6 +47,9 @@ def _check_limits(job: Job, packed: Packed) -> None:
     if limits.packages is not None:
         with intact(job.files.bill):
             measured = replace(measured, packages=len(packages_of(read_json(job.files.bill))))
+    if limits.age is not None:
+        seconds_old, oldest = age(job.workspace, job.images, job.image, time.time())
+        measured = replace(measured, age=seconds_old, oldest=oldest)
     check_limits(job.image, measured)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 
 from slimtasks import fatfiles
+from slimtasks.ages import age
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.packed import read_packed
 from slimtasks.elf import read_elf
@@ -74,6 +76,9 @@ def _base(job: Job) -> Subject:
     )
     if job.image.limits.compressed_size is not None:
         measured = replace(measured, compressed_size=travelling_as(job.workspace, found.raw_config).size)
+    if job.image.limits.age is not None:
+        seconds_old, oldest = age(job.workspace, job.images, job.image, time.time())
+        measured = replace(measured, age=seconds_old, oldest=oldest)
     check_limits(job.image, measured)
     return subject
 
