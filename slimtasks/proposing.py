@@ -11,6 +11,7 @@ from slimtasks import fatfiles
 from slimtasks.cleaning import clean
 from slimtasks.errors import SlimError
 from slimtasks.job import Job, result_file
+from slimtasks.oci.config import KIND_LABEL
 from slimtasks.proposal.facts import Facts, facts_of, started_by
 from slimtasks.proposal.looking import look
 from slimtasks.proposal.seen import Seen
@@ -57,7 +58,8 @@ def propose(wish: Wish, environ: Mapping[str, str], say: Callable[[str], None], 
             guessed, text = _looked_at(job, draft)
             load(Path(), environ, {file.absolute(): text.encode()})
             _write(file, text)
-    for line in _told(wish, file, guessed, by_itself=name in session.repo.default):
+            taken = _taken(job)
+    for line in (*_told(wish, file, guessed, by_itself=name in session.repo.default), *taken):
         note(line)
 
 
@@ -149,6 +151,17 @@ def _about(job: Job, fat: Fat) -> str:
     files, packages = fatfiles.counts(job.files)
     machine = f"{fat.config.get('os') or 'linux'}/{fat.config.get('architecture') or job.engine.info.architecture}"
     return f"{size_text(fat.size)}, {count(files, 'file')}, {count(packages, 'package')}; {machine}."
+
+
+def _taken(job: Job) -> list[str]:
+    """A line for each tag of the slim image that another one has by now."""
+    found = {tag: job.engine.inspect_image(tag) for tag in job.image.tags}
+    kinds = {tag: ((one.get("Config") or {}).get("Labels") or {}).get(KIND_LABEL) for tag, one in found.items() if one}
+    return [
+        f"the engine has another image {tag}, from which `doit` takes that tag; see `tags:`"
+        for tag, kind in kinds.items()
+        if kind != "slim"
+    ]
 
 
 def _write(file: Path, text: str) -> None:

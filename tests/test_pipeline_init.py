@@ -238,7 +238,10 @@ def test_what_another_image_of_the_repo_has_to_be_built_for(folder: Folder) -> N
 
 
 def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
-    image = folder.init(folder.image({"Cmd": None}, PAGE), command=tuple(HTTPD))
+    tag = folder.image({"Cmd": None}, PAGE)
+    folder.engine.tag(tag, f"{folder.name}-slim:1")
+    image = folder.init(tag, command=tuple(HTTPD))
+    assert folder.notes[-1].startswith(f"the engine has another image {folder.name}-slim:1, from which `doit` takes")
     assert image.run.command == tuple(HTTPD)
     assert [step_title(step) for step in image.workload] == ["GET http :8080/"]
 

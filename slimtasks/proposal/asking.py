@@ -61,9 +61,12 @@ def _got(port: int, address: tuple[str, int], scheme: str, path: str) -> Answer 
 
 def _on_the_same(location: str, scheme: str, port: int) -> str:
     """The path that a redirect leads to; empty where that is another server, or what it was."""
-    parts = urlsplit(location)
-    same = parts.hostname in (None, "localhost") and parts.scheme in ("", scheme)
-    same = same and (parts.port or (port if not parts.netloc else {"http": 80, "https": 443}[scheme])) == port
+    try:
+        parts = urlsplit(location)
+        there = parts.port or (port if not parts.netloc else {"http": 80, "https": 443}[scheme])
+    except ValueError:  # no address
+        return ""
+    same = parts.hostname in (None, "localhost") and parts.scheme in ("", scheme) and there == port
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return path if same and path != "/" and re.fullmatch(r"/[^\s]*", path) else ""
 

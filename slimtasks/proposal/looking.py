@@ -13,19 +13,23 @@ from slimtasks.proposal.asking import ask
 from slimtasks.proposal.facts import Facts
 from slimtasks.proposal.seen import Seen, Told
 from slimtasks.workload.clock import Clock
+from slimtasks.workload.expect import text_of
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Exit, run_to_end
 from slimtasks.workload.reach import reachable
-from slimtasks.workload.readiness import READY_TIMEOUT, wait_health
+from slimtasks.workload.readiness import LOG_TAIL, READY_TIMEOUT, wait_health
 from slimtasks.workload.runner import started, surrounded
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial
 
 _LATER = 2.0  # seconds for which further ports may open after the first one
-_NONE_NAMED = 5.0  # seconds in which a first port may open that the image does not expose
+_NONE_NAMED = 10.0  # seconds in which a first port may open that the image does not expose
 _TELLING = 20.0  # seconds for a command to say something of itself
 _LIMIT = 300.0  # seconds for all
 _PAUSE = 0.1
+_PASSING = 32768  # the first of the ports that the kernel gives to whoever asks for none: the next time it is another
+_RESOLVER = "127.0.0.11"  # the engine's own, in each container of a network
+_LONG = 300  # characters of a line of the log
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 
 
@@ -35,42 +39,41 @@ def look(trial: Trial, facts: Facts) -> Seen:
     with trial.engine.clock.on(WORKLOAD):
         seen, unnamed = _looked(trial, facts, clock)
         if unnamed:  # which were not published
-            run = trial.workload.image.run
-            expose = (*run.expose, *(f"{port}/tcp" for port in sorted(unnamed)))
-            image = replace(trial.workload.image, run=replace(run, expose=expose))
-            trial = replace(trial, workload=replace(trial.workload, image=image))
-            seen, _ = _looked(trial, facts, clock)
+            seen, _ = _looked(_exposing(trial, unnamed), facts, clock)
         if seen.status is not None and not facts.serves:
             with surrounded(trial, clock) as ready:
                 seen = replace(seen, told=_told(ready, facts))
     return seen
 
 
+def _exposing(trial: Trial, ports: frozenset[int]) -> Trial:
+    """The same with more ports that can be reached."""
+    run = trial.workload.image.run
+    expose = (*run.expose, *(f"{port}/tcp" for port in sorted(ports)))
+    image = replace(trial.workload.image, run=replace(run, expose=expose))
+    return replace(trial, workload=replace(trial.workload, image=image))
+
+
 def _looked(trial: Trial, facts: Facts, clock: Clock) -> tuple[Seen, frozenset[int]]:
-    """What one container did, and the ports that it opened without being asked for, so that nobody can reach them."""
+    """What one container did, and the ports that it opened though they are not exposed: nobody could ask them."""
     with surrounded(trial, clock) as ready, started(ready, clock) as running:
         target = running.target
         assert target is not None
         opened = _opened(target, running.ports)
-        if opened - running.ports:
-            return Seen(), opened
-        unhealthy = _unhealthy(target, clock) if facts.healthcheck else ""
-        answers = tuple(ask(port, target.reach.address(port)) for port in sorted(opened))
-        state = target.container.inspect()["State"]
-        inner = sorted(str(one) for one in target.reach.listeners() if one.loopback)
-        ended = not state["Running"]
-        log = tuple(line.strip() for line in target.log().splitlines() if line.strip())
-        return (
-            Seen(
-                () if ended else answers,
-                tuple(inner),
-                int(state["ExitCode"]) if ended else None,
-                ending(state) if ended else "",
-                log,
-                unhealthy if not ended else "",
-            ),
-            frozenset(),
-        )
+        unnamed = frozenset(port for port in opened - running.ports if port < _PASSING)
+        unhealthy = _unhealthy(target, clock) if facts.healthcheck and not unnamed else ""
+        answers = tuple(ask(port, target.reach.address(port)) for port in sorted(opened & running.ports))
+        listeners = sorted(target.reach.listeners())
+        inner = tuple(str(one) for one in listeners if one.loopback and one.address != _RESOLVER)
+        state, log = target.container.inspect()["State"], _log(target)
+        if state["Running"]:
+            return Seen(answers, inner, log=log, unhealthy=unhealthy), unnamed
+        return Seen(status=int(state["ExitCode"]), ending=ending(state), log=log), frozenset()
+
+
+def _log(target: Target) -> tuple[str, ...]:
+    lines = text_of(target.container.logs(tail=LOG_TAIL)).splitlines()
+    return tuple(line.strip()[:_LONG] for line in lines if line.strip())
 
 
 def _opened(target: Target, named: frozenset[int]) -> frozenset[int]:
