@@ -9,8 +9,8 @@ import pytest
 
 from slimtasks.records import ImagePath
 from slimtasks.repair.grouping import Part
-from slimtasks.repair.lines import Line
-from slimtasks.repair.search import Found, Lost, Outcome, search
+from slimtasks.repair.lines import Line, Lost
+from slimtasks.repair.search import Found, Outcome, search
 
 
 @dataclass
@@ -44,8 +44,8 @@ class App:
         return self.explained(lines).step
 
 
-def one_each(paths: Iterable[ImagePath]) -> tuple[Part, ...]:
-    return tuple(Part(Line("keep", path), (path,), 1) for path in paths)
+def one_each(lost: Iterable[Lost]) -> tuple[Part, ...]:
+    return tuple(Part(line, ((path, line),), 1) for path, line in lost)
 
 
 def told(found: Found) -> str:

@@ -42,3 +42,13 @@ def test_what_is_lacking_is_told_in_words() -> None:
         '/usr/bin/perl: would be kept by keep: ["/usr/bin/perl"]',
         '/usr/bin/[: taken away by drop: ["/usr/bin/[[]"] at images/web/image.yaml:7:8',
     ]
+
+
+def test_what_is_lacking_on_one_way_is_brought_back_by_what_was_asked_for() -> None:
+    tree = Tree(entries("/bin -> usr/bin\n/usr/bin/sh -> dash\n/usr/bin/dash\n/usr/bin/script script=/bin/sh"))
+    found = missing([ImagePath("/bin/sh")], tree, (), ())
+    assert [(lacking.path, lacking.asked) for lacking in found] == [
+        (path, "/bin/sh") for path in ("/bin", "/usr/bin/sh", "/usr/bin/dash")
+    ]
+    found = missing([ImagePath("/usr/bin/script")], tree, {"/usr/bin/script", "/bin", "/usr/bin/sh"}, ())
+    assert [(lacking.path, lacking.asked) for lacking in found] == [("/usr/bin/dash", "/usr/bin/dash")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from slimtasks.records import Entry, ImagePath, bare_name
-from slimtasks.repair.lines import Line
+from slimtasks.repair.lines import Line, Lost
 from slimtasks.rootfs import parents
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.presets import PRESETS, taken_by
@@ -18,43 +18,44 @@ MOST_BESIDES = 64_000  # bytes of files that nobody asked for
 
 @dataclass(frozen=True)
 class Part:
-    """A line, the paths that it stands for, and the bytes of all that it takes."""
+    """A line, the paths that it brings back, and the bytes of all that it takes."""
 
     line: Line
-    paths: tuple[ImagePath, ...]
+    lost: tuple[Lost, ...]
     size: int
 
 
-def parts_of(paths: Iterable[ImagePath], image: FatImage, kept: Collection[str]) -> tuple[Part, ...]:
-    """Lines for the paths of the fat image, smallest first; each path is in one of them.
+def parts_of(lost: Iterable[Lost], image: FatImage, kept: Collection[str]) -> tuple[Part, ...]:
+    """Lines for paths of the fat image, smallest first; each path is in one of them.
 
-    Of the lines that stand for at least LEAST paths and take at most MOST_BESIDES besides, the one that stands for most
-    comes first, then the next for what is left. A pattern has to find most of what it takes among the paths.
+    Of the lines that stand for at least LEAST others and take at most MOST_BESIDES besides, the one that stands for
+    most comes first, then the next for what is left. A pattern has to find most of what it takes among the paths.
     """
-    left, found = dict.fromkeys(paths), []
+    left, found = dict(lost), []
     while best := max(_groups(left, image, kept), key=_worth, default=None):
         found.append(best)
-        for path in best.paths:
+        for path, _ in best.lost:
             del left[path]
-    found += [Part(Line("keep", pattern_of(path)), (path,), _size([path], image)) for path in left]
+    alone = {line: tuple(one for one in left.items() if one[1] == line) for line in left.values()}
+    found += [Part(line, several, _size((path for path, _ in several), image)) for line, several in alone.items()]
     return tuple(sorted(found, key=lambda part: (part.size, part.line)))
 
 
 def _worth(part: Part) -> tuple[int, int, str]:
     """Keys of longer names say more of what is meant."""
-    return len(part.paths), -part.size, part.line.key
+    return len(part.lost), -part.size, part.line.key
 
 
-def _groups(left: Collection[ImagePath], image: FatImage, kept: Collection[str]) -> Iterator[Part]:
+def _groups(left: Mapping[ImagePath, Line], image: FatImage, kept: Collection[str]) -> Iterator[Part]:
     """The lines that stand for several of the paths."""
     for line, taken in _lines(left, image):
         lacking = {entry.path for entry in taken if entry.type != "dir" and entry.path not in kept}
-        asked = tuple(path for path in left if path in lacking)
+        brought = {path: other for path, other in left.items() if path in lacking}
         size = _size(lacking, image)
-        if len(asked) < LEAST or size - _size(asked, image) > MOST_BESIDES:
+        if len(set(brought.values())) < LEAST or size - _size(brought, image) > MOST_BESIDES:
             continue
-        if line.key != "keep" or 2 * len(asked) >= len(lacking):
-            yield Part(line, asked, size)
+        if line.key != "keep" or 2 * len(brought) >= len(lacking):
+            yield Part(line, tuple(brought.items()), size)
 
 
 def _lines(left: Collection[ImagePath], image: FatImage) -> Iterator[tuple[Line, list[Entry]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from slimtasks.records import ImagePath
 from slimtasks.selection import Missing
 from slimtasks.selection.spec_lines import pattern_of, spec_line
 from slimtasks.spec import Image, Rule
@@ -26,10 +27,15 @@ class Line:
         return self.key == "drop"
 
 
+Lost = tuple[ImagePath, Line]
+"""A path that is lacking, and what brings it back."""
+
+
 def line_of(lost: Missing, image: Image) -> Line:
-    """What brings a path back."""
+    """What brings a path back: one line for all that is lacking on one way."""
     if not lost.where:
-        return Line("keep", pattern_of(lost.path))
+        plain = lost.asked and ".." not in lost.asked.split("/")
+        return Line("keep", pattern_of(lost.asked if plain else lost.path))
     rule = next(rule for rule in image.drop if rule.where == lost.where)
     return Line("drop", rule.text, rule.where)
 

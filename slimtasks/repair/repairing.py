@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from slimtasks.errors import SlimError
 from slimtasks.job import Job
-from slimtasks.records import ImagePath, Selected, read_lines
+from slimtasks.records import Selected, read_lines
 from slimtasks.repair.grouping import Part, parts_of
-from slimtasks.repair.lines import as_spec
+from slimtasks.repair.lines import Lost, as_spec
 from slimtasks.repair.search import Found, Outcome, search
 from slimtasks.repair.trial import Tried
 from slimtasks.repair.writing import add_lines
@@ -49,10 +49,10 @@ def repair(job: Job, *, write: bool) -> Repair:
     return Repair(f"{lines} added to {_spec(job)} ({tried})", False, written=True)
 
 
-def _grouping(job: Job) -> Callable[[Iterable[ImagePath]], Sequence[Part]]:
+def _grouping(job: Job) -> Callable[[Iterable[Lost]], Sequence[Part]]:
     image = FatImage(inputs_of(job))
     kept = {choice.source or choice.path for choice in read_lines(job.files.selection, Selected)[1]}
-    return lambda paths: parts_of(paths, image, kept)
+    return lambda lost: parts_of(lost, image, kept)
 
 
 def _words(found: Found, job: Job) -> Iterator[str]:

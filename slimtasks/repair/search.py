@@ -6,16 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from slimtasks.records import ImagePath
 from slimtasks.repair.grouping import Part
-from slimtasks.repair.lines import Line
+from slimtasks.repair.lines import Line, Lost
 from slimtasks.repair.minimal import minimal, narrowed
 
 MOST_ROUNDS = 20
 MOST_TRIALS = 30  # to leave lines out; what was not tried by then stays
-
-Lost = tuple[ImagePath, Line]
-"""A path that is lacking, and what brings it back."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Found:
     untried: bool = False  # whether one may be left out is not known of all
 
 
-def search(trials: Trials, parts_of: Callable[[Iterable[ImagePath]], Sequence[Part]]) -> Found:
+def search(trials: Trials, parts_of: Callable[[Iterable[Lost]], Sequence[Part]]) -> Found:
     """Adds what is lacking until all passes or nothing new is lacking, then leaves out what is not needed."""
     first = last = trials.explained(())
     lost: dict[Lost, None] = {}
@@ -100,12 +96,12 @@ class _Sought:
 
 
 def _smallest(
-    sought: _Sought, lost: Iterable[Lost], parts_of: Callable[[Iterable[ImagePath]], Sequence[Part]]
+    sought: _Sought, lost: Iterable[Lost], parts_of: Callable[[Iterable[Lost]], Sequence[Part]]
 ) -> tuple[Line, ...]:
     """Rules of the user's are taken back last."""
     all_lines = tuple(dict.fromkeys(line for _, line in lost))
     drops = (Part(line, (), 0) for line in all_lines if line.is_drop)
-    parts = (*parts_of(path for path, line in lost if not line.is_drop), *drops)
+    parts = (*parts_of(one for one in lost if not one[1].is_drop), *drops)
     needed = minimal(parts, lambda some: sought.reached(part.line for part in some))
     lines = _narrowed(needed, sought, parts_of)
     if sought.confirmed(lines):
@@ -115,16 +111,17 @@ def _smallest(
 
 
 def _narrowed(
-    parts: Sequence[Part], sought: _Sought, parts_of: Callable[[Iterable[ImagePath]], Sequence[Part]]
+    parts: Sequence[Part], sought: _Sought, parts_of: Callable[[Iterable[Lost]], Sequence[Part]]
 ) -> tuple[Line, ...]:
     """Lines for no more of each part than is needed."""
     lines: dict[Line, tuple[Line, ...]] = {part.line: (part.line,) for part in parts}
     for part in parts:
         others = [line for other, several in lines.items() if other != part.line for line in several]
 
-        def does(paths: Sequence[ImagePath], others: Sequence[Line] = others) -> bool:
-            return sought.reached((*others, *(one.line for one in parts_of(paths))))
+        def does(lost: Sequence[Lost], others: Sequence[Line] = others) -> bool:
+            return sought.reached((*others, *(one.line for one in parts_of(lost))))
 
-        if len(part.paths) > 1 and (less := narrowed(part.paths, does)) != part.paths:
+        grouped = any(line != part.line for _, line in part.lost)
+        if grouped and (less := narrowed(part.lost, does)) != part.lost:
             lines[part.line] = tuple(one.line for one in parts_of(less))
     return tuple(sorted(line for several in lines.values() for line in several))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from slimtasks.records import Entry, ImagePath
-from slimtasks.rootfs import Tree, is_engines
+from slimtasks.rootfs import Tree, Walk, is_engines
 from slimtasks.selection.rules import Matched, dropped_by
 from slimtasks.selection.spec_lines import pattern_of, spec_line
 from slimtasks.spec import Rule
@@ -19,6 +19,7 @@ class Missing:
     path: ImagePath  # of the fat image
     line: str  # what to add, 'keep: ["/etc/passwd"]', or the rule that took it, 'drop: ["/etc/passwd"]'
     where: str = ""  # of the drop rule: file:line:column
+    asked: str = ""  # on whose way it is: keeping that brings it back, too
 
     @property
     def advice(self) -> str:
@@ -48,7 +49,10 @@ def missing(
             if path not in found:
                 rule = dropped.get(path)
                 key, text = ("drop", rule.text) if rule else ("keep", pattern_of(path))
-                found[path] = Missing(path, spec_line(key, text, toml=toml), rule.where if rule else "")
+                on_way = path in _way(tree.walk(lookup))
+                found[path] = Missing(
+                    path, spec_line(key, text, toml=toml), rule.where if rule else "", lookup if on_way else path
+                )
     return tuple(found.values())
 
 
@@ -62,16 +66,19 @@ def _lacking(
     walk = tree.walk(asked)
     if walk.final is None:
         return
-    lacking = [path for path in (*walk.passed, walk.final.path) if path not in kept and not is_engines(path)]
+    lacking = [path for path in _way(walk) if path not in kept and not is_engines(path)]
     yield from [path for path in lacking if path in dropped] or lacking
     if lacking or not in_vain:
         return
     # execve says ENOENT of a program that is there when its interpreter is not.
     for interpreter in _interpreters(walk.final, tree):
         runner = tree.walk(interpreter)
-        for path in (*runner.passed, runner.final.path) if runner.final else ():
-            if path not in kept:
-                yield path
+        yield from (path for path in _way(runner) if path not in kept)
+
+
+def _way(walk: Walk) -> tuple[ImagePath, ...]:
+    """The symlinks and what they lead to; nothing where that is nothing."""
+    return (*walk.passed, walk.final.path) if walk.final else ()
 
 
 def _interpreters(entry: Entry, tree: Tree) -> tuple[str, ...]:
