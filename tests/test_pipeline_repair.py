@@ -53,6 +53,7 @@ def test_what_a_drop_rule_took_is_the_users_to_take_back(site: Repo) -> None:
     assert site.path(SPEC).read_text() == before
 
 
+@pytest.mark.slow
 def test_what_no_file_helps(site: Repo) -> None:
     site.append(SPEC, "checks:\n  - http: {body: [goodbye]}\n")
     fails(site, site.run("repair", "web"), "repair:web", "check 1 (http) failed", "it fails on the fat image, too")
