@@ -236,7 +236,8 @@ def _value(kind: type, name: str, value: Any) -> Any:
 def _names(kind: Any) -> tuple[frozenset[str], frozenset[str]]:
     """The fields that a record must have, and those that it may have; none where the class has slots, not defaults."""
     required = frozenset(field.name for field in fields(kind) if field.default is MISSING)
-    return required, frozenset() if "__slots__" in vars(kind) else frozenset(field.name for field in fields(kind))
+    slots = any("__slots__" in vars(one) for one in kind.__mro__)  # those of a class that it is made of, too
+    return required, frozenset() if slots else frozenset(field.name for field in fields(kind))
 
 
 def _frozen(value: Any) -> Any:

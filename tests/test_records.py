@@ -22,6 +22,7 @@ from slimtasks.records import (
     whole_file,
     write_lines,
 )
+from slimtasks.trace.lock import Locked
 
 STRANGE = Entry(
     ImagePath("/a\udcff\n"),
@@ -48,6 +49,13 @@ def test_nested_records_come_back_as_records(tmp_path: Path) -> None:
     chosen = Selected(ImagePath("/x"), (Reason("traced", "fanotify"), Reason("own")))
     write_lines(path, {}, [chosen])
     assert list(read_lines(path, Selected)[1]) == [chosen]
+
+
+def test_a_record_that_adds_to_one_with_slots_has_the_defaults_of_both(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    locked = Locked(ImagePath("/x"), "read")
+    write_lines(path, {}, [locked])
+    assert list(read_lines(path, Locked)[1]) == [locked]
 
 
 def test_a_line_with_more_than_a_record_is_damaged(tmp_path: Path) -> None:
