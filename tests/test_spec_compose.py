@@ -287,6 +287,7 @@ SPECS = {
     "from: {compose: , service: web}": "1:17: from.compose: found nothing; allowed: a path",
     "from: {compose: ../../compose.yaml}": "1:7: from.service: is missing; needed: the name of a service of the",
     "from: {compose: ../../compose.yaml, service: wbe}": "1:46: from.service: found 'wbe'; allowed: web, db",
+    "from: {compose: ../../compose.yaml, service: [web]}": "1:46: from.service: found a list; allowed: a name",
     "from: {service: web, image: x}": "1:8: from.service: only beside from.compose",
     "from: {compose: ../../compose.yaml, service: web, image: x}": "1:8: from: found image beside compose; allowed: e",
     "from: {compose: ../../compose.yaml, service: web, target: x}": "1:51: from.target: only beside from.dockerfile",

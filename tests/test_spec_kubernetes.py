@@ -8,6 +8,7 @@ from textwrap import indent
 import pytest
 from refused_spec import only_mistake
 
+from slimtasks.errors import SpecError
 from slimtasks.spec import Exec, Http, Image, Run, Tcp, Volume, load
 from slimtasks.spec.healthcheck import Healthcheck
 
@@ -265,3 +266,11 @@ def test_two_of_the_same_name(tmp_path: Path) -> None:
     found = only_mistake(lambda: one(tmp_path, f"{pod.replace('NAME', 'a')}---\n{pod.replace('NAME', 'b')}"))
     problem = "from.container: found 'web' in 2 places of deploy.yaml; allowed: a/web, b/web"
     assert found == f"images/web/image.yaml:1:50: {problem}"
+
+
+def test_a_template_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        one(tmp_path, "kind: Pod\nmetadata: {name: {{ .Values.name }}}\n")
+    assert error.value.what.splitlines()[0] == (
+        "deploy.yaml:1:1: it looks like a template; allowed: what comes of it, as `helm template` prints it"
+    )

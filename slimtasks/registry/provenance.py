@@ -6,7 +6,9 @@ The same image has the same statement: no time, host or run is in it.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from slimtasks import __version__
@@ -39,9 +41,14 @@ def provenance(workspace: Workspace, image: Image, manifest: Blob) -> Document:
 
 def _materials(workspace: Workspace, image: Image) -> Iterator[dict[str, Any]]:
     if image.file.is_file():
-        name = f"images/{image.file.parent.name}/{image.file.name}"
-        yield {"name": name, "digest": {"sha256": hashlib.sha256(image.file.read_bytes()).hexdigest()}}
+        yield _file(f"images/{image.file.parent.name}/{image.file.name}", image.file)
+    for path in filter(None, (image.source.compose, image.source.kubernetes)):
+        yield _file(os.path.relpath(path, image.folder.parents[1]), path)
     fat = workspace.image(image.name).fat
     if image.kind == "slim" and fat.exists():
         tree = read_record(fat, Fat).tree_digest
         yield {"name": "fat image", "digest": {"slimtasks-tree-sha256": tree.removeprefix("sha256:")}}
+
+
+def _file(name: str, path: Path) -> dict[str, Any]:
+    return {"name": name, "digest": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}

@@ -32,7 +32,8 @@ _BUILD = ("context", "dockerfile", "target", "args", "secrets", "ssh", "cache-fr
 def read_compose(reading: Reading, path: Path, wanted: Scalar, said: Node | None = None) -> Borrowed | None:
     """What the service that `wanted` names comes to, with those that it depends on; None after adding mistakes.
 
-    Each is told at its place in the file. Services that it does not depend on are not looked at.
+    Each is told at its place in the file. Services that it does not depend on are not looked at. What the spec's own
+    `run`, `said`, has makes no difference.
     """
     written = reading.tree(path, as_go=True)
     if written is None:

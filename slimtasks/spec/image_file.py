@@ -22,7 +22,7 @@ from slimtasks.spec.scenario import ways
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
 from slimtasks.spec.support import kind_of, without_unfit, without_unsupported
-from slimtasks.spec.tree import Loc, Mapping, Place, Scalar, changed_map, find, place_of
+from slimtasks.spec.tree import Loc, Mapping, Node, Place, Scalar, changed_map, find, found, place_of
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def _with_borrowed(reading: Reading, tree: Mapping) -> tuple[Mapping, Borrowed |
     key, part, read = reader
     file, wanted = source.items[key], source.items.get(part)
     path = Disk(reading.sources, reading.mistakes).file(file, ("from", key))
-    borrowed = read(reading, path, wanted, find(tree, ("run",))) if path and isinstance(wanted, Scalar) else None
+    name = _name(reading, wanted, ("from", part))
+    borrowed = read(reading, path, name, find(tree, ("run",))) if path and name else None
     if borrowed is None or not isinstance(file, Scalar):
         return _without_borrowed(tree), None
     here = {**source.items, key: replace(file, value=str(path))}
@@ -116,6 +117,15 @@ def _with_borrowed(reading: Reading, tree: Mapping) -> tuple[Mapping, Borrowed |
     built = frozenset(one for one in borrowed.built if not find(tree, ("services", one, "image")))
     borrowed = replace(borrowed, source=whole, built=built)
     return laid_under(tree, borrowed), borrowed
+
+
+def _name(reading: Reading, node: Node | None, loc: Loc) -> Scalar | None:
+    """What is meant in the file; None after adding the mistake that it is no name. `rules` tells that it is missing."""
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return node
+    if node is not None:
+        reading.wrong(node.place, loc, f"found {found(node)}; allowed: a name")
+    return None
 
 
 def _without_borrowed(tree: Mapping) -> Mapping:

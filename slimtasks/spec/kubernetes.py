@@ -45,6 +45,9 @@ def read_kubernetes(reading: Reading, path: Path, wanted: Scalar, said: Node | N
     before = len(reading.mistakes)
     documents = reading.documents(path)
     if documents is None:
+        if b"{{" in reading.sources.read(path):
+            problem = "it looks like a template; allowed: what comes of it, as `helm template` prints it"
+            reading.wrong(Place(reading.sources.relative(path)), (), problem)
         return None
     objects = tuple(_objects(documents))
     name, file = str(wanted.value), reading.sources.relative(path)
