@@ -33,7 +33,7 @@ def read_fetched(files: ImageFiles) -> tuple[Fetched, ...] | None:
 def made_of(workspace: Workspace, images: Mapping[str, Image], image: Image) -> tuple[Fetched, ...] | None:
     """All from outside the repo that the image is made of, over declared ones too; None where that is not known."""
     declared = dict(image.references)
-    found = [read_fetched(workspace.image(image.name))]
+    found = [read_fetched(workspace.image(image.name))] if image.source.bootstrap or image.foreign else []
     found += [made_of(workspace, images, images[declared[name]]) for name in image.bases if name in declared]
     known = [one for one in found if one is not None]
     return tuple(one for several in known for one in several) if len(known) == len(found) else None

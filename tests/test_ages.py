@@ -52,7 +52,6 @@ def test_what_an_image_is_made_of(repo: Repo) -> None:
 
 def test_the_oldest_counts_over_images_of_the_repo_too(repo: Repo, workspace: Workspace) -> None:
     note_fetched(workspace.image("ground"), [fetched("bookworm", 12.9)])
-    note_fetched(workspace.image("cut"), [])
     note_fetched(workspace.image("app"), [fetched("golang:1", 40, "created"), fetched("static:1", 3, "created")])
     assert [days_of(repo, workspace, name) for name in ("ground", "cut", "app")] == [12.9, 12.9, 40]
     note_fetched(workspace.image("app"), [fetched("golang:1", 4, "created")])
@@ -62,7 +61,6 @@ def test_the_oldest_counts_over_images_of_the_repo_too(repo: Repo, workspace: Wo
 
 
 def test_what_is_not_known_is_not_young(repo: Repo, workspace: Workspace) -> None:
-    note_fetched(workspace.image("cut"), [])
     assert days_of(repo, workspace, "cut") == float("inf")
     note_fetched(workspace.image("ground"), [])  # of nothing from outside
     assert days_of(repo, workspace, "cut") == 0
@@ -72,7 +70,6 @@ def test_what_is_not_known_is_not_young(repo: Repo, workspace: Workspace) -> Non
 
 def test_the_report_tells_it_in_whole_days(repo: Repo, workspace: Workspace) -> None:
     note_fetched(workspace.image("ground"), [fetched("bookworm", 12.9)])
-    note_fetched(workspace.image("cut"), [])
     found = rows(workspace, repo, NOW)
     assert {row["image"]: row["base"] for row in found} == {
         "app": {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from oci_archives import config, docker_archive
 from pipeline_repo import Repo
 from tars import d, f, link, tar
 
-from slimtasks.ages import note_fetched
+from slimtasks.ages import DAY, note_fetched, read_fetched
 from slimtasks.engine.client import Engine
 from slimtasks.job import Fetched
 from slimtasks.workspace import Workspace
@@ -166,6 +167,20 @@ def test_what_no_registry_gave(app: Repo, base: Published) -> None:
     same = app.run("update", "app")
     assert f"{only} is only in the engine, no registry gave it: nothing newer" in same.output, same.output
     assert (same.status, same.ran) == (0, ("update:app", "changes:app"))
+
+
+def test_an_image_without_a_date_is_as_old_as_the_last_look_for_a_newer_one(app: Repo, base: Published) -> None:
+    base.publish("2.0", created="1970-01-01T00:00:00Z")
+    assert app.run("app").status == 0
+    files = Workspace(app.root).image("app")
+    (first,) = read_fetched(files) or ()
+    assert first.counts == "fetched" and time.time() - first.date < 900
+    note_fetched(files, [replace(first, date=first.date - 40 * DAY)])
+    app.append("images/app/image.yaml", "limits: {age: 30d}\n")
+    assert app.run("app").failed == ("image:app",)
+    same = app.run("update", "app")
+    assert same.status == 0 and ": nothing newer" in same.output, same.output
+    assert app.run("app").ran == ()
 
 
 def test_a_final_base_is_pulled_too(app: Repo, base: Published, busybox: Path) -> None:

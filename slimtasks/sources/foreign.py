@@ -20,9 +20,12 @@ _FIRST = seconds("2013-03-20T00:00:00Z")  # Docker's first release: an older ima
 _ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 
 
-def described(job: Job) -> tuple[Fetched, ...]:
-    """What the engine has of them; of those that only its builder has, that they were fetched now."""
-    before = {one.name: one for one in read_fetched(job.files) or ()}
+def described(job: Job, *, fresh: bool = False) -> tuple[Fetched, ...]:
+    """What the engine has of them; of those that only its builder has, that they were fetched now.
+
+    `fresh`: newer ones were looked for just now.
+    """
+    before = {} if fresh else {one.name: one for one in read_fetched(job.files) or ()}
     found = (_described(job, name, before.get(name)) for name in job.image.foreign)
     return tuple(one for one in found if one.id or one.name in job.image.dockerfile_images)
 

@@ -52,7 +52,7 @@ def fetch(job: Job, *, fresh: bool = False) -> Source:
     try:
         if job.image.source.bootstrap:
             return _bootstrapped(job, job.image.source.bootstrap, fresh=fresh)
-        return Source(_obtained(job, fresh=fresh), fetched=described(job))
+        return Source(_obtained(job, fresh=fresh), fetched=described(job, fresh=fresh))
     except BaseException:
         with suppress(EngineError):  # which is gone, perhaps
             job.engine.untag(making_tag(job))
