@@ -20,7 +20,10 @@ from pipeline_repo import cloned
 
 pytestmark = [pytest.mark.engine, pytest.mark.apps]
 
-APPS = ("nginx", "redis", "postgres", "flask", "node-app", "perl-app", "java-app", "git", "bash")
+APPS = (
+    *("nginx", "redis", "postgres", "flask", "node-app", "perl-app", "java-app", "git", "bash"),
+    *("node-local", "python-local", "ruby-app", "spool", "venv-app"),
+)
 LOOKUPS = ("ebpf", "strace")
 OPENS = ("ebpf", "fanotify", "inotify", "strace")
 OPENED = frozenset({"read", "write", "list", "exec", "create"})
