@@ -117,7 +117,8 @@ def hidden(tasks: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def test_only_what_is_traced_can_be_locked(session: Session, tmp_path: Path) -> None:
-    assert hidden(graph(session)) == ["_lock:app", "_push:app", "_push:ground", "_verify-reproducible:app"]
+    every = ["_lock:app", "_push:app", "_push:ground", "_repair:app", "_verify-reproducible:app"]
+    assert hidden(graph(session)) == every
     (tmp_path / "images/app/image.yaml").write_text("from: {image: x, stdout: [y]}\n")
     assert hidden(graph(again(session))) == ["_push:app", "_push:ground", "_verify-reproducible:app"]
 
