@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
 import pytest
 
-from slimtasks.repair.lines import Line
-from slimtasks.repair.writing import with_rules
+from slimtasks.engine.client import Engine
+from slimtasks.errors import SlimError
+from slimtasks.job import Job
+from slimtasks.repair.lines import Line, with_lines
+from slimtasks.repair.writing import add_lines, with_rules
+from slimtasks.spec import load
+from slimtasks.workspace import Workspace
 
 LINES = (Line("keep", "/z"), Line("keep", "/x/${y}"), Line("keep-packages", "tzdata"))
 PACKAGES = 'keep-packages: ["tzdata"]\n'
@@ -59,3 +67,42 @@ def test_toml(before: str, after: str) -> None:
 def test_what_has_no_place_for_them(text: str) -> None:
     with pytest.raises(ValueError):
         with_rules(text, LINES, toml=False)
+
+
+def job_of(root: Path, spec: str, defaults: str = "") -> Job:
+    """For the image `web` of a repo with that spec."""
+    (root / "images/web").mkdir(parents=True)
+    (root / "images/web/image.yaml").write_text(spec)
+    (root / "pyproject.toml").write_text(f"[tool.slimtasks]\n{defaults}")
+    image = load(root, {}).image("web")
+    return Job(image, {"web": image}, Workspace(root), cast(Engine, None), {}, print, print)
+
+
+def test_the_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
+    job = job_of(tmp_path, "from: {image: x}\nworkload:\n  - http: {}\n")
+    job.image.file.chmod(0o640)
+    add_lines(job, LINES)
+    assert load(tmp_path, {}).image("web") == with_lines(job.image, LINES)
+    assert job.image.file.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in job.image.folder.iterdir()] == ["image.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "defaults", "why"),
+    [
+        ("{from: {image: x}}\n", "", ": its keys stand in braces"),
+        ("from: {image: x}\nown: &a [/a]\nkeep: *a\n", "", ": keep is no list that stands there"),
+        ("from: {image: x}\nkeep: &a [/a]\nown: *a\n", "", ": with them, it would say something else, too"),
+        ("from: {image: x}\n", 'keep = ["/a"]\n', ": with them, it would say something else, too"),
+        ("from: {image: x}\n...\n", "", ": nothing can stand behind its end"),
+    ],
+)
+def test_a_spec_that_would_say_something_else_is_left_alone(tmp_path: Path, spec: str, defaults: str, why: str) -> None:
+    job = job_of(tmp_path, spec, defaults)
+    with pytest.raises(SlimError) as refused:
+        add_lines(job, LINES)
+    assert str(refused.value) == (
+        f"images/web/image.yaml is not written so that lines can be added to it{why}\n"
+        '  -> add by hand\n     keep: ["/x/$${y}", "/z"]\n     keep-packages: ["tzdata"]'
+    )
+    assert job.image.file.read_text() == spec

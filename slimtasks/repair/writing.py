@@ -51,7 +51,10 @@ def with_rules(text: str, lines: Collection[Line], *, toml: bool) -> str:
 def _add_to_yaml(text: str, key: str, texts: Sequence[str]) -> str:
     import yaml
 
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:  # by a rule that was added before
+        raise ValueError("nothing can stand behind its end") from None
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         raise ValueError("its keys stand in braces")
     end = "\r\n" if "\r\n" in text else "\n"
