@@ -96,7 +96,7 @@ def test_diff_of_files_from_a_folder_below(repo: BuiltRepo) -> None:
         (("why", "api", "/"), "api is not built yet: build/api/inventory.jsonl is not there\n  -> `doit api` makes it"),
         (("removed",), "removed: say of which image, for example: doit removed nginx -n 10"),
         (("removed", "api"), "api is not built yet: build/api/inventory.jsonl is not there\n  -> `doit api` makes it"),
-        (("removed", "web", "--package", "od"), "the fat image of web has no package od; did you mean odd?"),
+        (("removed", "web", "--package", "od"), "the fat image of web has no package od; the nearest is odd"),
         (("removed", "web", "--filse"), "removed: option --filse not recognized"),
         (("diff", "web"), "diff: say which two, for example: doit diff before.tar nginx"),
         (("diff", "web", "web@trace"), "diff: found web, an image and web@trace, a trace\n  -> give two images, or"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from tars import ACL, CAPABILITY, ODD, attributes, d, f, hard, link, special
 from trace_images import loaded
 
 from slimtasks.engine.client import Engine
+from slimtasks.engine.labels import OWNER, Owner
 from slimtasks.errors import EngineError
 from slimtasks.records import ImagePath
 from slimtasks.trace.extract import extract
@@ -192,7 +194,8 @@ def test_a_container_that_is_killed_in_the_middle(engine: Engine, tracer_image: 
         pytest.raises(EngineError, match="files could not be taken out"),
         extract(engine, tracer_image, image, [ImagePath("/big")] * 20) as entries,
     ):
-        made = engine.connection.json("GET", "/containers/json", doing="looking")
+        mine = {"filters": json.dumps({"label": [f"{OWNER}={Owner.current()}"]})}
+        made = engine.connection.json("GET", "/containers/json", params=mine, doing="looking")
         (identifier,) = [item["Id"] for item in made if item["Command"].startswith("/.slimtasks-archive")]
         found = engine.connection.json("GET", f"/containers/{identifier}/json", doing="looking")
         os.kill(found["State"]["Pid"], signal.SIGKILL)  # through the engine it would wait for us to read
