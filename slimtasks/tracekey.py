@@ -14,7 +14,7 @@ from slimtasks.records import Fat
 from slimtasks.spec import Image
 from slimtasks.spec.host_files import add_files, host_files, mounted_files
 from slimtasks.spec.run import Run, Volume
-from slimtasks.spec.steps import Oneshot, Step, StructureTest
+from slimtasks.spec.steps import Oneshot, Pytest, Step, StructureTest
 from slimtasks.trace.tracer_image import sources_digest
 from slimtasks.workload.health import health_moment, tried_config
 
@@ -113,6 +113,8 @@ def _step(step: Step) -> Step:
         options = replace(options, bind_mounts=_placeless(options.bind_mounts), env_file=None)
         tests = replace(step.action.tests, container_run_options=options)
         return replace(step, action=replace(step.action, tests=tests))
+    if isinstance(step.action, Pytest):  # its files are told by their names and contents
+        return replace(step, action=replace(step.action, path=Path(step.action.path.name)))
     if not isinstance(step.action, Oneshot):
         return step
     return replace(step, action=replace(step.action, volumes=_placeless(step.action.volumes)))

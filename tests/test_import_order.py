@@ -18,14 +18,14 @@ ROWS = (
     "packages ldso workload session costs ages fatfiles additions limits nearest scratch",
     "selection registry squash trace proving inventories junit layers",
     "sources tracekey",
-    "assembly tracestore lockfile elsewhere recorder",
+    "assembly tracestore lockfile elsewhere recorder under_test",
     "explaining relayering answers sbom proposal",
     "stages inputs cleaning",
     "rebuilding reproducing pushing updating proposing repair",
     "actions",
     "tasks runner staleness",
     "dodo",
-    "commands",
+    "commands pytest_plugin",
 )
 ONLY_IN = {"docker": "engine registry", "requests": "engine registry", "urllib3": "engine", "subprocess": "process"}
 

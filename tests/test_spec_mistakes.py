@@ -124,7 +124,9 @@ MISTAKES = {
     "final: {healthcheck: [CMD, x]}": "2:22: final.healthcheck: found a list; allowed: keep, drop, or a program",
     "final: {healthcheck: [x, 1]}": "2:22: final.healthcheck: found a list; allowed: keep, drop, or a program",
     "final: {builder: buildx}": "2:18: final.builder: found 'buildx'; allowed: archive, docker",
-    "workload: [pytest: tests/]": "2:12: workload[1].pytest: not supported yet; allowed: http,",
+    "workload: [pytest: tests/]": "2:20: workload[1].pytest.path: images/app/tests does not exist",
+    "workload: [pytest: {paths: tests}]": "2:21: workload[1].pytest.paths: unknown key; did you mean path?",
+    "workload: [pytest: ../../../x]": "2:20: workload[1].pytest.path: found '../../../x', which lies outside the repo",
     "workload: [structure-test: x]": "2:28: workload[1].structure-test: images/app/x is no file",
     "workload: [structure-test: [x]]": "2:28: workload[1].structure-test: found a list; allowed: a container-struct",
     # kinds

@@ -67,6 +67,10 @@ class Disk:
             self._wrong(node, loc, problem)
         return None if problem else path
 
+    def existing(self, tree: Mapping, loc: Loc, prefix: Loc) -> Mapping:
+        """The tree with the absolute path of the file or folder of the repo at `loc`; `prefix` as in `volumes`."""
+        return self._path(tree, loc, self._inside, prefix)
+
     def program(self, node: Node | None, loc: Loc) -> None:
         """Checks the program of a host step where it is named by a relative path."""
         first = node.items[0] if isinstance(node, Sequence) and node.items else node
@@ -92,14 +96,14 @@ class Disk:
             tree = changed_map(tree, ("from",), replace(source, items={**_items(tree, ("from",)), "context": context}))
         return tree
 
-    def _path(self, tree: Mapping, loc: Loc, check: Callable[[Path, Scalar], str]) -> Mapping:
+    def _path(self, tree: Mapping, loc: Loc, check: Callable[[Path, Scalar], str], prefix: Loc = ()) -> Mapping:
         node = find(tree, loc)
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             return tree
         path = self._absolute(node)
         problem = check(path, node) if node.value.strip() else "found an empty string; allowed: a path"
         if problem:
-            self._wrong(node, loc, problem)
+            self._wrong(node, (*prefix, *loc), problem)
         return changed_map(tree, loc, replace(node, value=str(path)))
 
     def _bind(self, volume: Mapping, source: Scalar, loc: Loc) -> Mapping:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slimtasks.spec.model import Image
 from slimtasks.spec.sources import LOCK_NAME, PACKAGES_LOCK_NAME
-from slimtasks.spec.steps import Client, Host, Oneshot, Step, StructureTest
+from slimtasks.spec.steps import Client, Host, Oneshot, Pytest, Step, StructureTest
 
 
 def trace_lock(image: Image) -> Path:
@@ -37,9 +37,9 @@ def workload_files(image: Image, *, checks: bool) -> tuple[Path, ...]:
 
 
 def host_files(image: Image, steps: Iterable[Step]) -> tuple[tuple[Path, str], ...]:
-    """(file, word) of what host steps run or read: every word that names a file below the image's folder.
+    """(file, name) of what host steps run or read: every word that names a file below the image's folder.
 
-    And the env files of structure tests.
+    And the env files of structure tests, and the files below the path of pytest's.
     """
     return tuple(found for step in steps for found in _host_files(step, image.folder))
 
@@ -102,3 +102,6 @@ def _host_files(step: Step, folder: Path) -> Iterator[tuple[Path, str]]:
             path = folder / word
             if not word.startswith("/") and path.is_file():
                 yield Path(os.path.normpath(path)), word
+    if isinstance(step.action, Pytest):
+        path = step.action.path
+        yield from ((file, name) for file, name in _inside(path, path.name) if "/__pycache__/" not in name)

@@ -149,7 +149,17 @@ class StructureTest:
         return bool(self.tests.command_tests)
 
 
-Action = Http | Tcp | Exec | Client | Oneshot | Host | Wait | StructureTest
+@dataclass(frozen=True)
+class Pytest:
+    """Tests of pytest, on this machine, against the running container."""
+
+    path: Path  # absolute; a file, or a folder of them
+    args: tuple[str, ...] = ()  # more for pytest's command line
+    timeout: Seconds = 600.0
+    __pydantic_config__ = spelled()
+
+
+Action = Http | Tcp | Exec | Client | Oneshot | Host | Wait | StructureTest | Pytest
 
 ACTIONS: dict[str, type[Action]] = {
     "http": Http,
@@ -160,6 +170,7 @@ ACTIONS: dict[str, type[Action]] = {
     "host": Host,
     "wait": Wait,
     "structure-test": StructureTest,
+    "pytest": Pytest,
 }
 
 

@@ -11,8 +11,7 @@ from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.steps import ACTIONS, Action, Step
 from slimtasks.spec.structure_file import read_structure_test
 from slimtasks.spec.suggest import meant
-from slimtasks.spec.support import STEPS_NOT_YET
-from slimtasks.spec.tree import Loc, Mapping, Node, Sequence, find, found
+from slimtasks.spec.tree import Loc, Mapping, Node, Scalar, Sequence, find, found
 from slimtasks.spec.validate import validated
 
 
@@ -38,14 +37,13 @@ def _step(reading: Reading, node: Node, loc: Loc) -> Step | None:
         return None
     kind, options = next(iter(node.items.items()))
     place = node.keys.get(kind, node.place)
-    if kind in STEPS_NOT_YET:
-        reading.wrong(place, (*loc, kind), f"not supported yet; allowed: {kinds}")
-        return None
     if kind not in ACTIONS:
         near = meant(kind, ACTIONS)
         hint = f"did you mean {near}? " if near else ""
         reading.wrong(place, (*loc, kind), f"unknown step; {hint}allowed: {kinds}")
         return None
+    if kind == "pytest" and isinstance(options, Scalar):
+        options = Mapping({"path": options}, options.place)
     if isinstance(options, Mapping):
         options = _prepared(reading, kind, options, (*loc, kind))
     action: Action | None
@@ -66,4 +64,6 @@ def _prepared(reading: Reading, kind: str, options: Mapping, loc: Loc) -> Mappin
     elif kind == "oneshot":
         options = Longhand(options, reading.mistakes).volumes(("volumes",))
         options = disk.volumes(options, ("volumes",), loc)
+    elif kind == "pytest":
+        options = disk.existing(options, ("path",), loc)
     return options

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slimtasks.errors import WorkloadError
-from slimtasks.spec.steps import Http, Step, StructureTest, Tcp, Wait
+from slimtasks.spec.steps import Http, Pytest, Step, StructureTest, Tcp, Wait
 from slimtasks.workload.failure import PartResult, StepFailed
 
 STARTS_NOTHING = ", which starts nothing"  # of a step's title: it tells nothing of what the image has to do
@@ -48,6 +48,8 @@ def step_title(step: Step) -> str:
         return f"port {action.port}" if action.port else f"log {action.log}" if action.log else "healthcheck"
     if isinstance(action, StructureTest):
         return action.file.name if action.starts else f"{action.file.name}{STARTS_NOTHING}"
+    if isinstance(action, Pytest):
+        return shlex.join((action.path.name, *action.args))
     return shlex.join(action.command)
 
 

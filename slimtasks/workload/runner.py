@@ -73,6 +73,20 @@ def run_workload(
 
 
 @contextmanager
+def running(engine: Engine, launcher: Launcher, workload: Workload) -> Iterator[Trial]:
+    """The container that the steps need, ready as their first ones wait for it; removed at the end, with all else."""
+    clock = Clock(workload.image.trace.timeout)
+    with (
+        surrounded(Trial(engine, launcher, workload), clock) as trial,
+        started(trial, clock) as ready,
+    ):
+        waits = tuple(takewhile(lambda step: step.kind == "wait", workload.steps))
+        _await(ready, workload.steps, clock, "")
+        _attempt_all(ready, waits, clock, ignore)
+        yield ready
+
+
+@contextmanager
 def surrounded(trial: Trial, clock: Clock) -> Iterator[Trial]:
     """The trial with its volumes, the network that it needs, and its services running; all removed at the end."""
     engine, work = trial.engine, trial.workload

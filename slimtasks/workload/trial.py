@@ -9,13 +9,14 @@ from slimtasks.engine.client import Engine
 from slimtasks.engine.config import ContainerConfig
 from slimtasks.spec.model import Image
 from slimtasks.spec.run import Volume
-from slimtasks.spec.steps import Action, Client, Exec, Host, Http, Oneshot, Step, StructureTest, Tcp, Wait
+from slimtasks.spec.steps import Action, Client, Exec, Host, Http, Oneshot, Pytest, Step, StructureTest, Tcp, Wait
 from slimtasks.workload.commands import run_client, run_exec, run_host, run_oneshot
 from slimtasks.workload.container_config import container_config
 from slimtasks.workload.failure import PartResult
 from slimtasks.workload.http import check_http
 from slimtasks.workload.launcher import Launcher
 from slimtasks.workload.others import other_image
+from slimtasks.workload.pytest_suite import run_pytest
 from slimtasks.workload.readiness import wait_for, wait_ports
 from slimtasks.workload.structure import Subject, run_structure_test
 from slimtasks.workload.target import Running, Target
@@ -58,6 +59,10 @@ class Trial:
                 self.engine, self.launcher, self.config((), volumes), self.files(volumes), self.workload.environ
             )
             return run_structure_test(step.action, subject, timeout)
+        if isinstance(step.action, Pytest):
+            assert self.target is not None  # the runner starts it before
+            self.target.must_run()
+            return run_pytest(step.action, self._environment(), self.workload.image.folder, timeout)
         self._attempt(step.action, timeout)
         return ()
 
@@ -83,7 +88,7 @@ class Trial:
             run_client(action, self.engine, image, self.network, work.image.name, timeout)
         elif isinstance(action, Host):
             self.target.must_run()
-            run_host(action, self._host_environment(self.target), self.workload.image.folder, timeout)
+            run_host(action, self._environment(), self.workload.image.folder, timeout)
         elif isinstance(action, Wait):
             wait_for(self.target, action, timeout)
 
@@ -104,11 +109,16 @@ class Trial:
         """Of the services that ended with an error: what became of each -> its last log lines."""
         return {fate: one.target.log() for one in self.services if (fate := one.epitaph())}
 
-    def _host_environment(self, target: Target) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
+        return {**self.workload.environ, **self.told()}
+
+    def told(self) -> dict[str, str]:
+        """The variables that tell a program of this machine of the running container."""
+        target = self.target
+        assert target is not None  # the runner starts it before anybody asks
         addresses = {port: target.reach.address(port) for port in sorted(self.ports)}
         hosts = {host for host, _ in addresses.values()} or {"127.0.0.1"}
         return {
-            **self.workload.environ,
             "SLIMTASKS_CONTAINER": target.container.id,
             "SLIMTASKS_IMAGE": self.workload.image_id,
             "SLIMTASKS_HOST": min(hosts),
