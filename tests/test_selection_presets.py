@@ -183,6 +183,7 @@ def test_the_report_has_one_line_for_all_images() -> None:
     row = dict.fromkeys(("kind", "platform", "start"), "") | dict.fromkeys(
         ("source_size", "size", "layers", "files"), 0
     )
+    row["base"] = None
     zones = {"preset": "timezones", "what": "time zones", "files": 1, "size": 2}
     names = ("git", "redis", "web")
     rows = [row | {"image": name, "verified": False, "seconds": {}, "notes": [], "not_kept": [zones]} for name in names]

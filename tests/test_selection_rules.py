@@ -143,9 +143,9 @@ def test_missing_names_the_line_that_would_keep_or_the_rule_that_took_it() -> No
     lookups = list(map(ImagePath, ("/etc/passwd", "/etc/absent", "/etc/localtime", "/usr/bin/app")))
     stays = ["/etc/localtime", "/usr/bin/app", "/lib"]
     assert missing(lookups, Tree(entries(TREE)), stays, [rule("/etc/p*", "image.yaml:7:9")]) == (
-        Missing(ImagePath("/etc/passwd"), 'drop: ["/etc/p*"]', "image.yaml:7:9"),
-        Missing(ImagePath("/usr/share/zoneinfo/UTC"), 'keep: ["/usr/share/zoneinfo/UTC"]'),
-        Missing(ImagePath("/usr/lib/ld.so"), 'keep: ["/usr/lib/ld.so"]'),
+        Missing(ImagePath("/etc/passwd"), 'drop: ["/etc/p*"]', "image.yaml:7:9", "/etc/passwd"),
+        Missing(ImagePath("/usr/share/zoneinfo/UTC"), 'keep: ["/usr/share/zoneinfo/UTC"]', "", "/etc/localtime"),
+        Missing(ImagePath("/usr/lib/ld.so"), 'keep: ["/usr/lib/ld.so"]', "", "/usr/lib/ld.so"),
     )
 
 
