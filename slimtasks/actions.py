@@ -11,7 +11,7 @@ from typing import Any
 from slimtasks import costs
 from slimtasks.costs import Meter
 from slimtasks.errors import SlimError, of_system
-from slimtasks.job import Job
+from slimtasks.job import Job, files_of
 from slimtasks.progress import PROGRESS, Unmet
 from slimtasks.session import Session
 from slimtasks.spec import Image
@@ -26,7 +26,7 @@ def run_stage(stage: str, image: Image, session: Session, dependencies: list[str
 
     if session.engine_gone:
         return Unmet("the engine is gone")
-    files = session.workspace.image(image.name)
+    files = files_of(session.workspace, image)
     unfinished = files.unfinished(stage)
     meter = Meter(session.clock)
     try:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from slimtasks.errors import Damaged, EngineError
 from slimtasks.inventories import stored
-from slimtasks.job import named_image
+from slimtasks.job import files_of, named_image
 from slimtasks.records import intact, read_header, read_json
 from slimtasks.registry.compressed import unnamed as unnamed_compressed
 from slimtasks.session import Session
 from slimtasks.sources.held import held_tag
 from slimtasks.spec import Image
+from slimtasks.spec.model import KeepPreset, Preset
 from slimtasks.workspace import Workspace
 
 _NAMING = frozenset({"base.json", "fat.json", "image.json"})  # the files that name an image
@@ -25,15 +26,18 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
     for path in targets:
         if path.name in _NAMING and path.exists():
             yield from _let_go(session, image, path, dryrun)
-    files = session.workspace.image(image.name)
+    files = files_of(session.workspace, image)
     beside = (files.costs, files.packages_lock, files.fetched, files.pushed)
     for path in (*targets, *beside, *sorted(files.folder.glob("*.unfinished"))):
         if path.exists():
             yield str(path)
             if not dryrun:
                 path.unlink()
+    if files.image in targets:
+        for left in _left_variants(session, image):
+            yield from clean(session, left, sorted(files_of(session.workspace, left).folder.iterdir()), dryrun)
     try:
-        unnamed = _unnamed(session.workspace, session.repo.images)
+        unnamed = _unnamed(session.workspace, session.by_name.values())
     except Damaged as error:
         yield f"nothing of the stores, as it is not known what is still needed: {error.what}"
         return
@@ -43,6 +47,15 @@ def clean(session: Session, image: Image, targets: Sequence[Path], dryrun: bool)
             shutil.rmtree(path)
         elif not dryrun:
             path.unlink()
+
+
+def _left_variants(session: Session, image: Image) -> Iterator[Image]:
+    """Those that the spec has named before, and names no longer."""
+    for preset in get_args(Preset):
+        left = image.with_preset(KeepPreset(preset))
+        folder = files_of(session.workspace, left).folder
+        if not image.variant and left.name not in session.by_name and folder.is_dir() and any(folder.iterdir()):
+            yield left
 
 
 def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterator[str]:
@@ -66,11 +79,11 @@ def _let_go(session: Session, image: Image, path: Path, dryrun: bool) -> Iterato
         yield f"nothing of the engine: {error.what}"  # the files still go
 
 
-def _unnamed(workspace: Workspace, images: Sequence[Image]) -> list[Path]:
+def _unnamed(workspace: Workspace, images: Iterable[Image]) -> list[Path]:
     """Inventories, traces and layers that no image's files name."""
     named, diff_ids = set(), set()
     for image in images:
-        files = workspace.image(image.name)
+        files = files_of(workspace, image)
         for path in (files.fat, files.base):
             if path.exists():
                 named.add(stored(workspace, named_image(path)).folder.name)

@@ -9,13 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_PLACES = frozenset({"where", "file", "folder", "scenario"})
-"""Fields that tell where something was written: they change when a comment above it does, or a scenario's name."""
+_ASIDE = frozenset({"where", "places", "file", "folder", "scenario", "variants"})
+"""Fields that tell where something was written, which change when a comment above it does, or a scenario's name; and
+the variants of an image, which are images of their own."""
 _PLAIN = frozenset({str, int, bool, float, type(None)})
 
 
 def essence(value: Any) -> Any:
-    """`value` as plain JSON data, less the places where its parts were written."""
+    """`value` as plain JSON data, less what does not make it another one."""
     if value.__class__ in _PLAIN:
         return value
     if isinstance(value, (tuple, list)):
@@ -29,7 +30,7 @@ def essence(value: Any) -> Any:
 
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name not in _PLACES)
+    return tuple(field.name for field in fields(kind) if field.name not in _ASIDE)
 
 
 def digest_of(*values: Any) -> str:

@@ -144,7 +144,7 @@ def added_files(image: Image, *, retrace: bool | None = None) -> list[Path]:
 def selection_settings(image: Image) -> list[Any]:
     """The rules; where they are written is told in messages, but is no reason to select again."""
     return [
-        [image.keep, image.keep_packages, image.keep_presets, image.drop, image.own],
+        [image.keep, image.keep_packages, image.keep_presets, image.variant, image.drop, image.own],
         [image.unowned, image.granularity, image.metadata, image.final.base],
         [target for _, target in add_files(image)],
         [[one.run.environment, one.run.user, one.run.healthcheck] for one in image.by_scenario],

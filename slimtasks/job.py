@@ -50,11 +50,16 @@ class Job:
 
     @property
     def files(self) -> ImageFiles:
-        return self.workspace.image(self.image.name)
+        return files_of(self.workspace, self.image)
 
     def built(self, name: str) -> str:
         """The engine's id of another declared image, which a task before this one has built."""
         return named_image(result_file(self.workspace, self.images[name]))
+
+
+def files_of(workspace: Workspace, image: Image) -> ImageFiles:
+    """The files of an image or of a variant."""
+    return workspace.image(image.name, image.variant_of)
 
 
 def named_image(result: Path) -> str:
@@ -65,5 +70,5 @@ def named_image(result: Path) -> str:
 
 def result_file(workspace: Workspace, image: Image) -> Path:
     """The file that tells the id of a finished image."""
-    files = workspace.image(image.name)
+    files = files_of(workspace, image)
     return {"base": files.base, "build": files.fat, "slim": files.image}[image.kind]

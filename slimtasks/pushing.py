@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from slimtasks.errors import SlimError
@@ -23,13 +24,19 @@ _SPDX = "application/spdx+json"
 
 
 def send(workspace: Workspace, image: Image, to: str, environ: Mapping[str, str], say: Callable[[str], None]) -> str:
-    """Pushes the image to `to`, or where that is empty by its own tags; one line that says what was done.
+    """Pushes the image and its variants to `to`, or where that is empty by their own tags; a line for each.
 
-    `to`: 'REPOSITORY[:TAG]' or 'oci:PATH'. What was pushed stands in pushed.json afterwards.
+    `to`: 'REPOSITORY[:TAG]', for a variant with its preset's name behind the tag, or 'oci:PATH'. What was pushed stands
+    in pushed.json afterwards.
     """
     if to.startswith(_LAYOUT):
         return _exported(workspace, image, Path(to.removeprefix(_LAYOUT)))
-    places = [parse(name) for name in ([to] if to else image.tags)]
+    placed = replace(image, tags=(str(parse(to)),)) if to else image
+    return "; ".join(_sent(workspace, one, environ, say) for one in (placed, *placed.variants))
+
+
+def _sent(workspace: Workspace, image: Image, environ: Mapping[str, str], say: Callable[[str], None]) -> str:
+    places = [parse(tag) for tag in image.tags]
     ready = travelling(workspace, image)
     about = [artifact(ready.manifest, document) for document in _documents(workspace, image, ready)]
     done: list[Pushed] = []
@@ -69,6 +76,7 @@ def _exported(workspace: Workspace, image: Image, path: Path) -> str:
         raise SlimError(
             f"{_LAYOUT}: found no path after it", f"`doit push {image.name} --to {_LAYOUT}FOLDER`, or a .tar"
         )
-    ready = travelling(workspace, image)
-    export(ready, path, image.tags[0].rpartition(":")[2])
-    return f"{ready.manifest.digest} in {path}: {size_text(sum(blob.size for blob in ready.blobs))}"
+    ready = {one.tags[0].rpartition(":")[2]: travelling(workspace, one) for one in (image, *image.variants)}
+    export(ready, path)
+    blobs = {blob.digest: blob.size for one in ready.values() for blob in one.blobs}
+    return f"{', '.join(one.manifest.digest for one in ready.values())} in {path}: {size_text(sum(blobs.values()))}"

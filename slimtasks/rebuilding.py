@@ -25,12 +25,16 @@ from slimtasks.workspace import Workspace
 
 
 def rebuild(engine: Engine, folder: Path, name: str, environ: Mapping[str, str]) -> None:
-    """Writes below `folder` all that select and layers write, and image.tar, which no engine gets."""
+    """Writes below `folder` all that select and layers write, and image.tar, which no engine gets.
+
+    A variant is made together with what it is a variant of.
+    """
     root = engine.checkout
     images = Session(root, environ, _silent).by_name
-    job = Job(images[name], images, Workspace(root, folder), engine, environ, _silent, _silent)
-    select.run(job)
-    layers.run(job)
+    for one in filter(None, (images[name].variant_of, name)):
+        job = Job(images[one], images, Workspace(root, folder), engine, environ, _silent, _silent)
+        select.run(job)
+        layers.run(job)
     packed = read_packed(job)
     write(job, packed.config, packed.layers, packed.below)
 

@@ -47,8 +47,8 @@ class Session:
 
     @cached_property
     def by_name(self) -> Mapping[str, Image]:
-        """The declared images."""
-        return {image.name: image for image in self.repo.images}
+        """The declared images, and their variants."""
+        return {one.name: one for image in self.repo.images for one in (image, *image.variants)}
 
     @contextmanager
     def alone(self) -> Iterator[None]:

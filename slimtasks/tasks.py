@@ -24,7 +24,7 @@ from slimtasks.actions import (
 )
 from slimtasks.compose_override import compose_override
 from slimtasks.fingerprint import digest_of, digest_of_code
-from slimtasks.job import result_file
+from slimtasks.job import files_of, result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
 from slimtasks.spec.context import build_context
@@ -33,6 +33,7 @@ from slimtasks.spec.model import Limits
 from slimtasks.trace.tracer_image import sources_digest
 
 Task = dict[str, Any]
+Chains = Sequence[tuple[Image, Sequence[Task]]]
 
 
 def all_tasks(session: Session) -> Iterator[Task]:
@@ -52,8 +53,8 @@ def all_tasks(session: Session) -> Iterator[Task]:
 def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     """The chain of stages of one image, and the task that stands for all of it."""
     chain = list(_CHAINS[image.kind](image, session))
-    names = [f"{task['basename']}:{task['name']}" for task in chain]
-    yield from map(dict, chain)  # doit takes them apart
+    variants = [(one, list(_selected_chain(one, session))) for one in image.variants]
+    yield from (dict(task) for _, tasks in ((image, chain), *variants) for task in tasks)  # doit takes them apart
     if is_traced(image):
         yield _lock_task(image, session)
         yield _repair_task(image, session)
@@ -62,12 +63,23 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     if image.kind != "build":
         yield _push_task(image, session)
     yield from _update_tasks(image, session)
-    yield {
+    for variant in variants:
+        yield _reproducible_task(variant[0], session)
+        yield _whole_task(variant[0], [(image, chain), variant], [variant], session)
+    yield _whole_task(image, [(image, chain), *variants], [(image, chain), *variants], session)
+
+
+def _whole_task(image: Image, chains: Chains, cleaned: Chains, session: Session) -> Task:
+    """What stands for these chains, and cleans up after some of them."""
+    return {
         "basename": image.name,
         "actions": None,
-        "doc": f"{image.kind}: {', '.join(image.tags)}",
-        "task_dep": names,
-        "clean": [(clean_stage, [image, [Path(path) for task in chain for path in task["targets"]], session])],
+        "doc": f"{f'variant of {image.variant_of}' if image.variant else image.kind}: {', '.join(image.tags)}",
+        "task_dep": [f"{task['basename']}:{task['name']}" for _, tasks in chains for task in tasks],
+        "clean": [
+            (clean_stage, [one, [Path(path) for task in tasks for path in task["targets"]], session])
+            for one, tasks in cleaned
+        ],
     }
 
 
@@ -97,7 +109,7 @@ def _relayer_task(session: Session) -> Task:
 
 
 def _base_chain(image: Image, session: Session) -> Iterator[Task]:
-    files, sent = session.workspace.image(image.name), build_context(image)
+    files, sent = files_of(session.workspace, image), build_context(image)
     yield _task(
         "base",
         image,
@@ -129,10 +141,16 @@ def _build_chain(image: Image, session: Session) -> Iterator[Task]:
 
 
 def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
-    files = session.workspace.image(image.name)
     yield _fat_task(image, session)
     if is_traced(image):
         yield _trace_task(image, session)
+    yield from _selected_chain(image, session)
+
+
+def _selected_chain(image: Image, session: Session) -> Iterator[Task]:
+    """From select on: all that a variant has of its own, once the image is verified that it is a variant of."""
+    files, below = files_of(session.workspace, image), session.workspace.image(image.variant_of)
+    under = [below.selection, below.layers] if image.variant else []
     base = inputs.final_base_images(image)
     agreed = [path for path in (session.workspace.layers_lock,) if path.exists()]
     foreign_base = inputs.foreign(image, session, image.final.base)
@@ -141,7 +159,7 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         image,
         session,
         depends=[*files.of_fat, *([] if image.source.stdout else [files.trace]), *inputs.env_files(image)],
-        uses=base,
+        uses=base | ({image.variant_of} - {""}),
         targets=[files.selection],
         settings=inputs.selection_settings(image),
         checks=foreign_base,
@@ -150,7 +168,10 @@ def _slim_chain(image: Image, session: Session) -> Iterator[Task]:
         "layers",
         image,
         session,
-        depends=[files.selection, files.inventory, files.packages, files.fat, *inputs.added_files(image), *agreed],
+        depends=[
+            *(files.selection, files.inventory, files.packages, files.fat),
+            *(*inputs.added_files(image), *agreed, *under),
+        ],
         uses=base | inputs.tracer_images(session),
         targets=[files.layers],
         settings=[
@@ -197,7 +218,7 @@ _CHAINS: dict[str, Callable[[Image, Session], Iterator[Task]]] = {
 
 
 def _fat_task(image: Image, session: Session) -> Task:
-    files, sent = session.workspace.image(image.name), build_context(image)
+    files, sent = files_of(session.workspace, image), build_context(image)
     return _task(
         "fat",
         image,
@@ -217,7 +238,7 @@ def _of_source(image: Image, session: Session) -> list[Callable[..., bool]]:
 
 def _trace_task(image: Image, session: Session) -> Task:
     """With a lock nothing is started, so that no other image is needed."""
-    files, lock = session.workspace.image(image.name), trace_lock(image)
+    files, lock = files_of(session.workspace, image), trace_lock(image)
     locked = lock.is_file()
     return _task(
         "trace",
@@ -308,7 +329,7 @@ def _update_tasks(image: Image, session: Session) -> Iterator[Task]:
 
 
 def _traced_files(image: Image, session: Session) -> list[Path]:
-    fat = session.workspace.image(image.name).fat
+    fat = files_of(session.workspace, image).fat
     return [fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image, checks=False)]
 
 
@@ -318,7 +339,7 @@ def _traced_images(image: Image, session: Session) -> inputs.Names:
 
 def _verify_task(image: Image, session: Session) -> Task:
     """Every image has one: it is what gives the tags, even where there is no workload."""
-    files = session.workspace.image(image.name)
+    files = files_of(session.workspace, image)
     result = result_file(session.workspace, image)
     slim = image.kind == "slim"
     limited = [files.bill] if image.kind == "base" and image.limits != Limits() else []  # made where they are kept
@@ -351,7 +372,7 @@ def _task(
     """A doit task; `uses`: declared images that it builds on, which must be verified before."""
     from doit.tools import config_changed
 
-    finished = inputs.finished(session.workspace.image(image.name), stage)
+    finished = inputs.finished(files_of(session.workspace, image), stage)
     unaltered = inputs.Unaltered(targets)
     results = [result_file(session.workspace, session.by_name[name]) for name in uses]
     return {

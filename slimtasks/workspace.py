@@ -12,9 +12,14 @@ STATE = ".doit.db"  # what doit remembers of the tasks, in the root of the check
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """The files of one image, all below build/<name>."""
+    """The files of one image, all below build/<name>; of a variant, what tells of the fat image is another's."""
 
     folder: Path
+    of: Path | None = None  # the folder of the image that it is a variant of
+
+    @property
+    def _source(self) -> Path:
+        return self.of or self.folder
 
     @property
     def base(self) -> Path:
@@ -22,20 +27,20 @@ class ImageFiles:
 
     @property
     def fat(self) -> Path:
-        return self.folder / "fat.json"
+        return self._source / "fat.json"
 
     @property
     def inventory(self) -> Path:
-        return self.folder / "inventory.jsonl"
+        return self._source / "inventory.jsonl"
 
     @property
     def packages(self) -> Path:
-        return self.folder / "packages.jsonl"
+        return self._source / "packages.jsonl"
 
     @property
     def captured(self) -> Path:
         """The small files of the fat image that selection reads: package database, ld.so.cache, ..."""
-        return self.folder / "captured.tar"
+        return self._source / "captured.tar"
 
     @property
     def of_fat(self) -> tuple[Path, ...]:
@@ -44,7 +49,7 @@ class ImageFiles:
 
     @property
     def trace(self) -> Path:
-        return self.folder / "trace.jsonl"
+        return self._source / "trace.jsonl"
 
     @property
     def selection(self) -> Path:
@@ -183,8 +188,8 @@ class Workspace:
     def lock(self) -> Path:
         return self.build / "lock"
 
-    def image(self, name: str) -> ImageFiles:
-        return ImageFiles(self.build / name)
+    def image(self, name: str, variant_of: str = "") -> ImageFiles:
+        return ImageFiles(self.build / name, self.build / variant_of if variant_of else None)
 
     def partial_files(self) -> Iterator[Path]:
         """What a run was writing when it was killed, see `records.whole_file` and `oci.store`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from slimtasks.additions import Addition
 from slimtasks.assembly.dates import Clock
-from slimtasks.assembly.layering import Plan, plan_layers
+from slimtasks.assembly.layering import Plan, plan_layers, plan_on_top
 from slimtasks.records import Entry, ImagePath, Reason, Selected
 
 P = ImagePath
@@ -101,6 +102,24 @@ def test_the_key_of_a_layer_tells_its_content_and_not_where_it_came_from(tmp_pat
 def test_generated_text_is_roots_and_has_the_one_date() -> None:
     selected = (Selected(P("/var/lib/x"), (Reason("metadata"),), content="Package: x\n"),)
     assert dump(plan_layers(TREE, selected, (), CLOCK))[-1] == "  /var/lib/x: file 0644 0:0 @100 'Package: x\\n'"
+
+
+def test_a_layer_on_top_has_what_is_not_below_in_just_that_way() -> None:
+    below = choose("/", "/etc", "/etc/app.conf", "/usr", "/usr/b")
+    status = Selected(P("/var/lib/x"), (Reason("metadata"),), content="Package: y\n")
+    selected = (*choose("/", "/etc", "/etc/app.conf", "/usr", "/usr/a", "/usr/b", "/usr/c"), status)
+    below = (*below, replace(status, content="Package: x\n"))
+    assert dump((plan_on_top("debug", TREE, selected, below, (), CLOCK),)) == [
+        "debug",
+        "  /: dir 0755 0:0 @100",
+        "  /usr: dir 0755 0:0 @100",
+        "  /usr/a: file 0755 0:0 @50",
+        "  /usr/c: file 0755 0:0 @50 -> /usr/a",  # /usr/b is one more name, in another layer
+        "  /var: dir 0755 0:0 @100",
+        "  /var/lib: dir 0755 0:0 @100",
+        "  /var/lib/x: file 0644 0:0 @100 'Package: y\\n'",
+    ]
+    assert plan_on_top("debug", TREE, below, below, (), CLOCK).items == ()
 
 
 def test_no_layer_is_made_of_nothing() -> None:

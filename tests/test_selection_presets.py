@@ -159,6 +159,12 @@ def note(*presets: str, trace: str = "miss /none", **more: object) -> str:
     return "".join(not_kept_note(selected(DEBIAN, *presets, trace=trace, **more).not_kept))
 
 
+def test_of_a_variant_the_key_is_told_that_names_it() -> None:
+    with pytest.raises(SlimError) as refused:
+        select(Inputs(entries("/etc/services"), (), variant=[rule("debug")]))
+    assert 'final.variants: "debug": the fat image has no commands to look around with' in refused.value.what
+
+
 def test_what_is_there_and_does_not_stay_is_told_with_the_presets() -> None:
     assert note(trace="read /etc/localtime") == (
         "not kept: 2.0 kB of CA certificates, 2.6 kB of time zones, 362.0 kB of locales; "

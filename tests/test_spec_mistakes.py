@@ -117,7 +117,10 @@ MISTAKES = {
     "trace: {also: [{file: image.yaml, any_image: true}]}": "2:35: trace.also[1].any_image: unknown key; did you mean",
     "trace: {also: [{any-image: true}]}": "2:16: trace.also[1].file: is missing; needed: file",
     "trace: {lookups: start}": "2:18: trace.lookups: found 'start'; did you mean startup? allowed: all, startup",
-    "final: {variants: [debug]}": "2:9: final.variants: not supported yet",
+    "final: {variants: [debugging]}": "2:20: final.variants[1]: found 'debugging'; did you mean debug? allowed: cert",
+    "final: {variants: debug}": "2:19: final.variants: found 'debug'; allowed: a list",
+    "final: {variants: [debug, debug]}": "2:27: final.variants[2]: found 'debug' a second time; allowed: once",
+    "final: {variants: [debug]}\nkind: base": "2:9: final.variants: not for kind base; allowed for: slim",
     "final: {healthcheck: none}": "2:22: final.healthcheck: found 'none'; allowed: keep, drop, or a program",
     "final: {healthcheck: }": "2:22: final.healthcheck: found nothing; allowed: keep, drop, or a program",
     "final: {healthcheck: []}": "2:22: final.healthcheck: found a list; allowed: keep, drop, or a program",
@@ -172,6 +175,7 @@ SOURCES = {
     "from: {bootstrap: {suite: b}, stdout: [x]}": "1:31: from.stdout: only beside from.dockerfile or from.image",
     "from: {image: a, stdout: []}": "1:26: from.stdout: found a list; allowed: the command that prints a build context",
     "from: {image: a, stdout: [x]}\nkeep: [/x]": "2:1: keep: not beside from.stdout",
+    "from: {image: a, stdout: [x]}\nfinal: {variants: [nss]}": "2:9: final.variants: not beside from.stdout",
     "kind: base\nfrom: {image: a, stdout: [x]}": "2:18: from.stdout: not for kind base; allowed for: slim",
     "from: {dockerfile: sub/Dockerfile, secrets: {a: {}}}": "1:49: from.secrets[1]: found none of them; allowed: exact",
     "from: {dockerfile: sub/Dockerfile, secrets: [a]}": "1:45: from.secrets: found a list; allowed: a mapping by name",
@@ -290,6 +294,19 @@ NAMES = {
 def test_name(tmp_path: Path, name: str) -> None:
     found = lines(tmp_path, {f"images/{name}/image.yaml": FROM})
     assert found == [f"images/{name}/image.yaml:1:1: {NAMES[name]}"]
+
+
+def test_a_variant_with_the_name_or_a_tag_of_another_image(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "images/a/image.yaml": FROM + "final: {variants: [debug, shell]}\n",
+        "images/a-debug/image.yaml": FROM,
+        "images/b/image.yaml": FROM + "tags: ['a:latest-shell']\n",
+    }
+    assert lines(tmp_path, files) == [
+        "images/a/image.yaml:2:20: final.variants[1]: found 'debug', but a-debug is another image; rename that",
+        "images/a/image.yaml:2:27: final.variants[2]: found 'shell', but a:latest-shell is a tag of b; "
+        "allowed: a tag of its own",
+    ]
 
 
 def test_tags_of_two_images(tmp_path: Path) -> None:

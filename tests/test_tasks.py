@@ -62,6 +62,36 @@ def test_each_image_has_its_chain_and_a_name_for_all_of_it(session: Session) -> 
     assert tasks["ground"]["task_dep"] == ["base:ground", "sbom:ground", "verify:ground"]
 
 
+def test_a_variant_is_selected_and_packed_over_the_verified_image_and_changes_none_of_its_tasks(
+    session: Session, tmp_path: Path
+) -> None:
+    before, chain = (
+        graph(session),
+        [f"{stage}:app" for stage in ("fat", "trace", "select", "layers", "image", "verify")],
+    )
+    told = [settings(session, name) for name in chain]
+    (tmp_path / "images/app/image.yaml").write_text(f"{APP}final: {{variants: [debug]}}\n")
+    after = graph(again(session))
+    stages = ["select", "layers", "sbom", "context", "image", "verify"]
+    assert [name for name in after if name.endswith("app-debug") and name.partition(":")[0] in stages] == [
+        f"{stage}:app-debug" for stage in stages
+    ]
+    assert after["app"]["task_dep"] == [*before["app"]["task_dep"], *(f"{stage}:app-debug" for stage in stages)]
+    assert after["app-debug"]["task_dep"] == after["app"]["task_dep"]
+    assert "verify:app" in after["select:app-debug"]["task_dep"]
+    assert {"build/app/selection.jsonl", "build/app/layers.json"} <= set(inputs(after["layers:app-debug"], tmp_path))
+    assert [settings(again(session), name) for name in chain] == told
+
+
+def test_a_limit_that_stands_in_another_line_is_the_same(session: Session, tmp_path: Path) -> None:
+    def told(spec: str) -> str:
+        (tmp_path / "images/app/image.yaml").write_text(spec)
+        return settings(again(session), "image:app")
+
+    limits = "limits: {files: 3}\n"
+    assert told(f"{APP}{limits}") == told(f"{limits}{APP}") != told(f"{APP}limits: {{files: 4}}\n")
+
+
 def test_a_dockerfile_depends_on_what_is_sent_and_on_the_base_that_it_names(session: Session, tmp_path: Path) -> None:
     assert inputs(graph(session)["fat:app"], tmp_path) == [
         "build/ground/base.json",

@@ -11,6 +11,7 @@ from pathlib import Path
 from slimtasks import fatfiles
 from slimtasks.additions import Addition, additions
 from slimtasks.errors import Damaged, SlimError
+from slimtasks.job import files_of
 from slimtasks.records import ImagePath, Package, Selected, intact, read_header, read_json, read_lines
 from slimtasks.rootfs import Tree, is_below, normalise
 from slimtasks.selection.inputs import NotKept
@@ -38,7 +39,7 @@ class Built:
     def __init__(self, image: Image, workspace: Workspace) -> None:
         self.image = image
         self._workspace = workspace
-        self._files = workspace.image(image.name)
+        self._files = files_of(workspace, image)
 
     @cached_property
     def tree(self) -> Tree:

@@ -14,6 +14,7 @@ from slimtasks import fatfiles
 from slimtasks.engine.client import Engine
 from slimtasks.errors import EngineError, SlimError
 from slimtasks.inventories import owned
+from slimtasks.job import files_of
 from slimtasks.oci.saved import scan
 from slimtasks.oci.stream import Readable
 from slimtasks.packages.installed import captured
@@ -88,7 +89,7 @@ def side(session: Session, text: str, inventory: Inventory = fatfiles.inventory)
 
 def _of_image(session: Session, image: Image, text: str, inventory: Inventory) -> Side:
     """As it is in build/: of a slim one the packages are told by the fat image, which knows more of them."""
-    files = session.workspace.image(image.name)
+    files = files_of(session.workspace, image)
     if image.kind == "build":
         return _of_inventory(files, image.name, text, inventory)
     with _there(files.archive, image.name).open("rb") as stream:
@@ -100,7 +101,7 @@ def _of_image(session: Session, image: Image, text: str, inventory: Inventory) -
 
 
 def _of_part(session: Session, image: Image, part: str, text: str, inventory: Inventory) -> Side:
-    files = session.workspace.image(image.name)
+    files = files_of(session.workspace, image)
     if part == "fat":
         return _of_inventory(files, image.name, text, inventory)
     if part == "trace":

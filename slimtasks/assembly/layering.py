@@ -72,6 +72,24 @@ def plan_layers(
     return tuple(plan for plan in plans if plan.items)
 
 
+def plan_on_top(
+    name: str,
+    entries: Sequence[Entry],
+    selected: Sequence[Selected],
+    below: Sequence[Selected],
+    added: Sequence[Addition],
+    clock: Clock,
+) -> Plan:
+    """The layer with what is selected, and not `below` in just that way; without items where that is nothing."""
+    tree = {entry.path: entry for entry in entries}
+    brought = {addition.entry.path for addition in added}
+    there = {choice.path: (choice.content, choice.target, choice.source) for choice in below}
+    items = {choice.path: _item(choice, tree, clock, brought) for choice in selected}
+    directories = {path: item for path, item in items.items() if item.entry.type == "dir"}
+    more = [one for one in selected if there.get(one.path) != (one.content, one.target, one.source)]
+    return Plan(name, _with_parents(_linked([items[one.path] for one in more]), directories, clock))
+
+
 def _parts(
     choices: Sequence[Selected], items: dict[ImagePath, Item], sharing: Sharing | None
 ) -> list[tuple[str, list[Item]]]:

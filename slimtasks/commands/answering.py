@@ -93,7 +93,7 @@ def slim_image(session: Session, command: str, name: str) -> Any:
     from slimtasks.errors import SlimError
     from slimtasks.spec.suggest import meant
 
-    slim = [image.name for image in session.repo.images if image.kind == "slim"]
+    slim = [image.name for image in session.by_name.values() if image.kind == "slim"]
     if name in slim:
         return session.by_name[name]
     if name in session.by_name:

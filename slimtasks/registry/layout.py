@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from slimtasks.errors import SlimError
@@ -19,13 +20,14 @@ _MARK = "oci-layout"
 _TAG = "org.opencontainers.image.ref.name"
 
 
-def export(image: Travelling, path: Path, tag: str) -> None:
-    """Writes the layout whole, in place of one that is there; SlimError where something else is."""
-    named = image.manifest.descriptor(annotations={_TAG: tag})
+def export(images: Mapping[str, Travelling], path: Path) -> None:
+    """Writes the layout whole, in place of one that is there; SlimError where something else is. `images`: by tag."""
+    named = [image.manifest.descriptor(annotations={_TAG: tag}) for tag, image in images.items()]
+    blobs = [blob for image in images.values() for blob in (*image.blobs, image.manifest)]
     files = {
         _MARK: of_json("", {"imageLayoutVersion": "1.0.0"}),
-        "index.json": of_json(INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]}),
-        **{"blobs/" + blob.digest.replace(":", "/"): blob for blob in (*image.blobs, image.manifest)},
+        "index.json": of_json(INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": named}),
+        **{"blobs/" + blob.digest.replace(":", "/"): blob for blob in blobs},
     }
     with disk_full(path, sum(blob.size for blob in files.values())):
         if path.suffix == ".tar":

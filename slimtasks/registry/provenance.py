@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from slimtasks import __version__
+from slimtasks.job import files_of
 from slimtasks.oci.document import json_bytes
 from slimtasks.records import Fat, read_record
 from slimtasks.registry.blob import Blob
@@ -44,7 +45,7 @@ def _materials(workspace: Workspace, image: Image) -> Iterator[dict[str, Any]]:
         yield _file(f"images/{image.file.parent.name}/{image.file.name}", image.file)
     for path in filter(None, (image.source.compose, image.source.kubernetes)):
         yield _file(os.path.relpath(path, image.folder.parents[1]), path)
-    fat = workspace.image(image.name).fat
+    fat = files_of(workspace, image).fat
     if image.kind == "slim" and fat.exists():
         tree = read_record(fat, Fat).tree_digest
         yield {"name": "fat image", "digest": {"slimtasks-tree-sha256": tree.removeprefix("sha256:")}}

@@ -23,6 +23,7 @@ class Inputs:
     keep: Sequence[Rule] = ()
     keep_packages: Sequence[Rule] = ()
     keep_presets: Sequence[Rule] = ()
+    variant: Sequence[Rule] = ()  # the preset that it is a variant by
     drop: Sequence[Rule] = ()
     own: Sequence[Rule] = ()
     unowned: str = "own"  # own | traced | all

@@ -119,14 +119,14 @@ PRESETS = {
 }
 
 
-def keep_presets(rules: Iterable[Rule], image: FatImage, kept: Kept, errors: list[str]) -> None:
+def keep_presets(key: str, rules: Iterable[Rule], image: FatImage, kept: Kept, errors: list[str]) -> None:
     """Keeps what the presets take; one of which the fat image has nothing is an error."""
     for rule in rules:
         preset, reason = PRESETS[rule.text], Reason("kept", f"preset {rule.text}")
         paths = taken_by(rule.text, image)
         if not any(_is_file(path, image.tree) for path in paths):
             absent = f"the fat image has no {preset.what}; they come with {preset.packages}"
-            errors.append(f"{quoted('keep-presets', rule)}: {absent}")
+            errors.append(f"{quoted(key, rule)}: {absent}")
             continue
         for path in (*paths, *_matches(preset.beside, image.tree)):
             kept.follow(path, reason)

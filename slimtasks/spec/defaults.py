@@ -12,7 +12,7 @@ from slimtasks.spec.reading import Reading
 from slimtasks.spec.rules import with_source
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.suggest import meant
-from slimtasks.spec.support import fitting, without_unsupported
+from slimtasks.spec.support import fitting
 from slimtasks.spec.toml_tree import read_toml
 from slimtasks.spec.tree import Mapping, Node, Place, Scalar, Unreadable, changed_map, found, merged
 
@@ -51,7 +51,6 @@ def read_defaults(reading: Reading) -> Defaults:
     for key in ("default", "layers"):
         tree = changed_map(tree, (key,), None)
     before = len(reading.mistakes)
-    tree = without_unsupported(tree, reading.mistakes)
     _check(reading, tree)
     return Defaults(tree if len(reading.mistakes) == before else empty.tree, default, shared_layers)
 

@@ -21,7 +21,7 @@ from slimtasks.spec.rules import SOURCES, check_together, with_source
 from slimtasks.spec.scenario import ways
 from slimtasks.spec.shorthand import Longhand
 from slimtasks.spec.sources import SPEC_NAMES
-from slimtasks.spec.support import kind_of, without_unfit, without_unsupported
+from slimtasks.spec.support import kind_of, without_unfit
 from slimtasks.spec.tree import Loc, Mapping, Node, Place, Scalar, changed_map, find, found, place_of
 
 
@@ -82,7 +82,7 @@ def _prepared(reading: Reading, written: Mapping, folder: Path, defaults: Defaul
     """The whole spec in its long form: defaults and variables filled in, and without what is refused."""
     tree = reading.filled(written)
     tree = defaults.under(tree, kind_of(tree))
-    tree = without_unfit(without_unsupported(tree, reading.mistakes), reading.mistakes)
+    tree = without_unfit(tree, reading.mistakes)
     tree = _with_callers_args(reading, tree)
     tree = Longhand(tree, reading.mistakes).expand()
     check_together(tree, reading.mistakes)

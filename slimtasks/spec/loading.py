@@ -79,12 +79,13 @@ def _connected(reading: Reading, drafts: Several[Draft]) -> tuple[Image, ...]:
 
 def _check_tags(reading: Reading, drafts: Several[Draft]) -> None:
     names = {draft.image.name for draft in drafts}
-    owners: dict[str, str] = {}
+    owners = {tagged(tag): draft.image.name for draft in reversed(drafts) for tag in draft.image.tags}
     for draft in drafts:
         image = draft.image
+        _check_variants(reading, draft, names, owners)
         for index, tag in enumerate(image.tags):
             loc = ("tags", index)
-            other = owners.setdefault(tagged(tag), image.name)
+            other = owners[tagged(tag)]
             if other != image.name:
                 reading.wrong(draft.place(loc), loc, f"found '{tag}', also a tag of {other}; allowed: a tag of its own")
             name = tagged(tag).removesuffix(":latest")
@@ -110,6 +111,22 @@ def _with_built(reading: Reading, draft: Draft, drafts: Several[Draft]) -> Draft
             reading.wrong(draft.place(loc), ("services", service.name, "build"), problem)
         services.append(replace(service, image=name or service.image))
     return replace(draft, image=replace(image, services=tuple(services)))
+
+
+def _check_variants(reading: Reading, draft: Draft, names: set[str], owners: Variables[str, str]) -> None:
+    """Those of the image need a name and tags that nobody has."""
+    seen: set[str] = set()
+    for index, one in enumerate(draft.image.variants):
+        loc, found = ("final", "variants", index), f"found '{draft.image.final.variants[index].text}'"
+        taken = next((tag for tag in one.tags if tagged(tag) in owners), "")
+        if one.name in seen:
+            reading.wrong(draft.place(loc), loc, f"{found} a second time; allowed: once")
+        elif one.name in names:
+            reading.wrong(draft.place(loc), loc, f"{found}, but {one.name} is another image; rename that")
+        elif taken:
+            problem = f"{found}, but {taken} is a tag of {owners[tagged(taken)]}; allowed: a tag of its own"
+            reading.wrong(draft.place(loc), loc, problem)
+        seen.add(one.name)
 
 
 def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Image:

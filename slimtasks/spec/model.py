@@ -157,6 +157,7 @@ class Final:
     environment: Pairs = ()  # added to the fat image's, or replacing them by name
     labels: Pairs = ()  # the same
     healthcheck: HealthCommand = None  # (): none
+    variants: tuple[KeepPreset, ...] = ()  # of which each is an image of its own, see Image.variants
     __pydantic_config__ = spelled()
 
 
@@ -208,6 +209,8 @@ class Image:
     references: tuple[tuple[str, str], ...] = ()  # (an image as it is written, name of the declared one), sorted
     dockerfile_images: tuple[str, ...] = ()  # that its Dockerfile names, as it writes them
     scenario: str = ""  # of which `run`, `workload` and `checks` are, see `by_scenario`
+    variant: KeepPreset | None = None  # what it has besides all of the image that it is a variant of
+    variant_of: str = ""  # the name of that one
     __pydantic_config__ = spelled(
         source="from",
         name="@name",
@@ -216,6 +219,8 @@ class Image:
         references="@references",
         dockerfile_images="@dockerfile_images",
         scenario="@scenario",
+        variant="@variant",
+        variant_of="@variant_of",
     )
 
     @property
@@ -230,6 +235,28 @@ class Image:
             for one in self.scenarios
         )
         return (*own, *named)
+
+    @property
+    def variants(self) -> tuple[Image, ...]:
+        """The images with more in them that `final.variants` names, for each of the image's tags a `TAG-PRESET`."""
+        return tuple(map(self.with_preset, self.final.variants))
+
+    def with_preset(self, preset: KeepPreset) -> Image:
+        """The variant that has what the preset keeps, too."""
+        return replace(
+            self,
+            name=f"{self.name}-{preset.text}",
+            tags=tuple(f"{tag}-{preset.text}" for tag in self.tags),
+            final=replace(self.final, variants=()),
+            limits=Limits(reduction=0),
+            variant=preset,
+            variant_of=self.name,
+        )
+
+    @property
+    def known_as(self) -> str:
+        """The name by which other containers find it."""
+        return self.variant_of or self.name
 
     def all_steps(self, *, checks: bool) -> tuple[Step, ...]:
         """Those of every scenario's workload, with `checks` those too."""

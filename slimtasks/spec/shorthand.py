@@ -18,6 +18,7 @@ _RULES: tuple[Loc, ...] = (
     ("keep-presets",),
     ("drop",),
     ("own",),
+    ("final", "variants"),
     ("squash", "remove"),
     ("squash", "purge"),
     ("squash", "only-packages"),

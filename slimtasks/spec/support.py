@@ -1,12 +1,9 @@
-"""What this version does not do yet, and which keys fit which kind of image."""
+"""Which keys fit which kind of image."""
 
 from __future__ import annotations
 
 from slimtasks.spec.scenario import ways
 from slimtasks.spec.tree import Loc, Mapping, Mistake, Scalar, changed_map, find, key_name, place_of
-
-# Keys of the design that are refused until something stands behind them.
-_KEYS_NOT_YET: tuple[Loc, ...] = (("final", "variants"),)
 
 _ALL = ("slim", "base", "build")
 _FITS: dict[Loc, tuple[str, ...]] = {
@@ -15,6 +12,7 @@ _FITS: dict[Loc, tuple[str, ...]] = {
     ("final",): ("slim", "base"),
     ("final", "base"): ("slim",),
     ("final", "builder"): ("slim",),
+    ("final", "variants"): ("slim",),
     ("from", "stdout"): ("slim",),
     ("add",): ("slim",),
     ("checks",): ("slim",),
@@ -31,15 +29,10 @@ _FITS: dict[Loc, tuple[str, ...]] = {
 }
 
 # With from.stdout nothing is traced or selected, so these would be ignored.
-_NOT_BESIDE_STDOUT = ("keep", "keep-packages", "keep-presets", "own", "unowned", "granularity", "trace")
-
-
-def without_unsupported(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
-    """The spec without what is not supported yet, each of which is a mistake."""
-    for loc in _KEYS_NOT_YET:
-        if find(tree, loc) is not None:
-            tree = _refused(tree, loc, "not supported yet; leave it out", mistakes)
-    return tree
+_NOT_BESIDE_STDOUT: tuple[Loc, ...] = (
+    *(("keep",), ("keep-packages",), ("keep-presets",), ("own",), ("unowned",), ("granularity",), ("trace",)),
+    ("final", "variants"),
+)
 
 
 def kind_of(tree: Mapping) -> str | None:
@@ -65,10 +58,13 @@ def without_unfit(tree: Mapping, mistakes: list[Mistake]) -> Mapping:
         if kind is not None and kind not in kinds and find(tree, loc) is not None:
             tree = _refused(tree, loc, f"not for kind {kind}; allowed for: {', '.join(kinds)}", mistakes)
     if find(tree, ("from", "stdout")) is not None:
-        for key in _NOT_BESIDE_STDOUT:
-            if key in tree.items and tree.items[key].place.file == tree.place.file:
+        for loc in _NOT_BESIDE_STDOUT:
+            node = find(tree, loc)
+            if node is not None and node.place.file != tree.place.file:
+                tree = changed_map(tree, loc, None)  # a default
+            elif node is not None:
                 problem = "not beside from.stdout, which takes all that the container prints; allowed: drop, add, final"
-                tree = _refused(tree, (key,), problem, mistakes)
+                tree = _refused(tree, loc, problem, mistakes)
     return tree
 
 

@@ -24,7 +24,8 @@ from slimtasks.spec.model import Limits
 def run(job: Job) -> str:
     """Writes image.tar and image.json, and loads the image; its tags come when it is verified."""
     packed = read_packed(job)
-    _check_limits(job, packed)
+    if not job.image.variant:
+        _check_limits(job, packed)
     if job.image.final.builder == "docker":
         image = build(job, packed)
     else:

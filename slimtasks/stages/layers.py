@@ -14,7 +14,7 @@ from slimtasks.assembly.base_image import base_entries, base_layers
 from slimtasks.assembly.by_builder import beyond_add
 from slimtasks.assembly.compiled import redated
 from slimtasks.assembly.dates import Clock
-from slimtasks.assembly.layering import Item, Plan, plan_layers
+from slimtasks.assembly.layering import Item, Plan, plan_layers, plan_on_top
 from slimtasks.errors import Damaged, SlimError
 from slimtasks.job import Job
 from slimtasks.layers.lock import LOCK, Lock, read_lock
@@ -37,6 +37,7 @@ from slimtasks.records import (
 )
 from slimtasks.sizes import size_text
 from slimtasks.sources.tracer import tracer_id
+from slimtasks.spec.model import KeepPreset
 from slimtasks.trace.extract import Extracted, extract
 
 _NAMED = 5  # members that the task's line names
@@ -48,6 +49,8 @@ def run(job: Job) -> str:
     selected = tuple(read_lines(job.files.selection, Selected)[1])
     entries = fatfiles.entries_of(job.files, _asked(selected))
     clock = Clock.of(entries, job.environ, lock.date if lock else fatfiles.newest(job.files))
+    if job.image.variant:
+        return _on_top(job, job.image.variant, entries, selected, clock)
     sharing = _sharing(job, lock, entries, selected, clock) if lock else None
     plans = plan_layers(entries, selected, additions(job.image), clock, sharing)
     if not plans:
@@ -69,6 +72,25 @@ def run(job: Job) -> str:
         },
     )
     return ", ".join([*_told(layers), *_passed(sharing)])
+
+
+def _on_top(job: Job, preset: KeepPreset, entries: Sequence[Entry], selected: Sequence[Selected], clock: Clock) -> str:
+    """The layers of the image that it is a variant of, and one with all that it has besides."""
+    below = job.workspace.image(job.image.variant_of)
+    there = tuple(read_lines(below.selection, Selected)[1])
+    plan = plan_on_top(preset.text, entries, selected, there, additions(job.image), clock)
+    if not plan.items:
+        raise SlimError(
+            f"{preset.where}: final.variants: {preset.text}: {job.image.variant_of} has all of it already, or drops it",
+            "take it out of `final.variants`",
+        )
+    layers = _pack(job, (plan,))
+    with intact(below.layers):
+        data = read_json(below.layers)
+        beyond = {**data["beyond_add"], **beyond_add([item.entry for item in plan.items])}
+        keys, all_layers = [*data["keys"], plan.key], [*data["layers"], *map(to_json, layers)]
+    write_json(job.files.layers, {**data, "beyond_add": beyond, "keys": keys, "layers": all_layers})
+    return f"on top of {job.image.variant_of}: {', '.join(_told(layers))}"
 
 
 def _asked(selected: Iterable[Selected]) -> Iterator[ImagePath]:

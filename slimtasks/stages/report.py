@@ -9,7 +9,7 @@ from typing import Any
 from slimtasks import costs
 from slimtasks.ages import DAY, oldest
 from slimtasks.errors import Damaged
-from slimtasks.job import result_file
+from slimtasks.job import files_of, result_file
 from slimtasks.oci.config import timestamp
 from slimtasks.records import intact, read_header, read_json, write_json
 from slimtasks.sizes import count, for_health, whole_packages
@@ -31,7 +31,11 @@ def rows(workspace: Workspace, repo: Repo, now: float) -> list[dict[str, Any]]:
     """
     shown = (i for i in repo.images if i.name in repo.default or workspace.image(i.name).folder.exists())
     images = {image.name: image for image in repo.images}
-    return [{**_row(workspace, repo, image), "base": _base(workspace, images, image, now)} for image in shown]
+    return [
+        {**_row(workspace, repo, one), "base": _base(workspace, images, image, now)}
+        for image in shown
+        for one in (image, *image.variants)
+    ]
 
 
 def write(workspace: Workspace, found: Sequence[dict[str, Any]]) -> None:
@@ -50,7 +54,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(workspace: Workspace, repo: Repo, image: Image) -> dict[str, Any]:
-    files = workspace.image(image.name)
+    files = files_of(workspace, image)
     fat, made, verify = map(_known, (files.fat, result_file(workspace, image), files.verify))
     trace, selection = map(_header, (files.trace, files.selection))
     return {
@@ -71,7 +75,7 @@ def _row(workspace: Workspace, repo: Repo, image: Image) -> dict[str, Any]:
         "packages": {name: selection[name] for name in _OF_SELECTION if name in selection},
         "healthcheck": selection.get("healthcheck", 0),
         "not_kept": selection.get("not_kept", []),
-        "notes": [*notes(trace), *whole_packages(selection), *for_health(selection)],
+        "notes": [] if image.variant else [*notes(trace), *whole_packages(selection), *for_health(selection)],
     }
 
 

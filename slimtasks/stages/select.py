@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from typing import Any
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
@@ -28,16 +29,22 @@ def run(job: Job) -> str:
     """Writes selection.jsonl."""
     inputs = inputs_of(job)
     chosen = select(inputs)
-    unseen = inputs.unseen if inputs.granularity == "auto" else ""
-    whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen, **_health(job, inputs, chosen)}
-    whole |= {"depended_on": True} if unseen and inputs.idle == "command" else {}
-    missed = [asdict(one) for one in chosen.not_kept]
-    header = {"paths": len(chosen.selected), "notes": list(chosen.notes), **whole, "not_kept": missed}
+    header: dict[str, Any] = {"paths": len(chosen.selected)}
+    if not job.image.variant:  # of which all this is told already
+        header |= _noted(job, inputs, chosen)
     write_lines(job.files.selection, header, chosen.selected)
-    for note in (*chosen.notes, *not_kept_note(chosen.not_kept)):
+    for note in () if job.image.variant else (*chosen.notes, *not_kept_note(chosen.not_kept)):
         job.note(note)
     told = f"{len(chosen.selected)} paths stay: {_by_reason(chosen.selected)}"
     return "; ".join((told, *whole_packages(header), *for_health(header)))
+
+
+def _noted(job: Job, inputs: Inputs, chosen: Selection) -> dict[str, Any]:
+    """What the header says for other stages and for the user."""
+    unseen = inputs.unseen if inputs.granularity == "auto" else ""
+    whole = {"whole": chosen.whole, "beyond": chosen.beyond, "unseen": unseen, **_health(job, inputs, chosen)}
+    whole |= {"depended_on": True} if unseen and inputs.idle == "command" else {}
+    return {"notes": list(chosen.notes), **whole, "not_kept": [asdict(one) for one in chosen.not_kept]}
 
 
 def inputs_of(job: Job) -> Inputs:
@@ -54,6 +61,7 @@ def inputs_of(job: Job) -> Inputs:
         keep=image.keep,
         keep_packages=image.keep_packages,
         keep_presets=image.keep_presets,
+        variant=(image.variant,) if image.variant else (),
         drop=image.drop,
         own=image.own,
         unowned=image.unowned,

@@ -85,7 +85,7 @@ class Trial:
         elif isinstance(action, Client):
             work = self.workload
             image = other_image(self.engine, work.others, action.image) if action.image else work.fat_id
-            run_client(action, self.engine, image, self.network, work.image.name, timeout)
+            run_client(action, self.engine, image, self.network, work.image.known_as, timeout)
         elif isinstance(action, Host):
             self.target.must_run()
             run_host(action, self._environment(), self.workload.image.folder, timeout)
