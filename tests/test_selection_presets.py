@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from small_trees import accesses, dump, entries, files, rule
@@ -186,10 +186,8 @@ def test_what_a_rule_drops_is_not_told() -> None:
 
 
 def test_the_report_has_one_line_for_all_images() -> None:
-    row = dict.fromkeys(("kind", "platform", "start"), "") | dict.fromkeys(
-        ("source_size", "size", "layers", "files"), 0
-    )
-    row["base"] = None
+    texts, numbers = ("kind", "platform", "start"), ("source_size", "size", "layers", "files")
+    row: dict[str, Any] = {**dict.fromkeys(texts, ""), **dict.fromkeys(numbers, 0), "base": None}
     zones = {"preset": "timezones", "what": "time zones", "files": 1, "size": 2}
     names = ("git", "redis", "web")
     rows = [row | {"image": name, "verified": False, "seconds": {}, "notes": [], "not_kept": [zones]} for name in names]
