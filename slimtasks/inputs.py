@@ -10,7 +10,7 @@ from typing import Any
 
 from slimtasks.ages import age
 from slimtasks.errors import Damaged
-from slimtasks.job import named_image
+from slimtasks.job import files_of, named_image
 from slimtasks.records import intact, read_json
 from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
@@ -129,6 +129,17 @@ def workload_settings(image: Image, *, checks: bool) -> list[Any]:
     """How the image is started, and what it has to do then; with what no content tells of the files for that."""
     steps = [[one.scenario, one.run, one.workload, one.checks if checks else ()] for one in image.by_scenario]
     return [steps, image.services, image.final.healthcheck, marks(workload_files(image, checks=checks))]
+
+
+def traced_files(image: Image, session: Session) -> list[Path]:
+    """What a trace is made of, besides images."""
+    fat = files_of(session.workspace, image).fat
+    return [fat, *added_files(image, retrace=True), *workload_inputs(image, checks=False)]
+
+
+def traced_images(image: Image, session: Session) -> Names:
+    """The declared images that a trace needs."""
+    return step_images(image, checks=False) | tracer_images(session)
 
 
 def env_files(image: Image) -> list[Path]:

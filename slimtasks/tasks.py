@@ -10,18 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from slimtasks import inputs
-from slimtasks.actions import (
-    clean_stage,
-    run_push,
-    run_relayer,
-    run_repair,
-    run_reproducible,
-    run_stage,
-    run_update,
-    tell_changes,
-    write_report,
-)
+from slimtasks import command_tasks, inputs
+from slimtasks.actions import clean_stage, run_stage, write_report
 from slimtasks.compose_override import compose_override
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import files_of, result_file
@@ -47,7 +37,7 @@ def all_tasks(session: Session) -> Iterator[Task]:
         if stage in stages:
             yield {"basename": stage, "name": None, "doc": f"of all images: {doc}"}
     yield report_task(session)
-    yield _relayer_task(session)
+    yield command_tasks.relayer_task(session)
 
 
 def tasks_of(image: Image, session: Session) -> Iterator[Task]:
@@ -56,15 +46,15 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     variants = [(one, list(_selected_chain(one, session))) for one in image.variants]
     yield from (dict(task) for _, tasks in ((image, chain), *variants) for task in tasks)  # doit takes them apart
     if is_traced(image):
-        yield _lock_task(image, session)
-        yield _repair_task(image, session)
+        yield command_tasks.lock_task(image, session)
+        yield command_tasks.repair_task(image, session)
     if image.kind == "slim":
-        yield _reproducible_task(image, session)
+        yield command_tasks.reproducible_task(image, session)
     if image.kind != "build":
-        yield _push_task(image, session)
-    yield from _update_tasks(image, session)
+        yield command_tasks.push_task(image, session)
+    yield from command_tasks.update_tasks(image, session)
     for variant in variants:
-        yield _reproducible_task(variant[0], session)
+        yield command_tasks.reproducible_task(variant[0], session)
         yield _whole_task(variant[0], [(image, chain), variant], [variant], session)
     yield _whole_task(image, [(image, chain), *variants], [(image, chain), *variants], session)
 
@@ -95,16 +85,6 @@ def report_task(session: Session) -> Task:
         "doc": "all images side by side, in build/report.json",
         "actions": [(write_report, [session])],
         "uptodate": [False],
-    }
-
-
-def _relayer_task(session: Session) -> Task:
-    """What `doit relayer` runs, and no other command."""
-    return {
-        "basename": "_relayer",
-        "params": [{"name": "yes", "long": "yes", "type": bool, "default": False}],
-        "uptodate": [False],
-        "actions": [(run_relayer, [session])],
     }
 
 
@@ -245,11 +225,11 @@ def _trace_task(image: Image, session: Session) -> Task:
         image,
         session,
         depends=[
-            *_traced_files(image, session),
+            *inputs.traced_files(image, session),
             *(also.file for also in image.trace.also),
             *([files.inventory, files.packages, lock] if locked else []),
         ],
-        uses=frozenset() if locked else _traced_images(image, session),
+        uses=frozenset() if locked else inputs.traced_images(image, session),
         targets=[files.trace],
         settings=[
             locked,
@@ -259,82 +239,6 @@ def _trace_task(image: Image, session: Session) -> Task:
         ],
         checks=[] if locked else inputs.foreign_others(image, session),
     )
-
-
-def _lock_task(image: Image, session: Session) -> Task:
-    """What `doit lock NAME` runs, and no other command: hence the name, which doit shows nobody."""
-    return {
-        "basename": "_lock",
-        "name": image.name,
-        "file_dep": sorted({str(path) for path in _traced_files(image, session)}),
-        "task_dep": [f"verify:{name}" for name in sorted(_traced_images(image, session))],
-        "uptodate": [False],
-        "actions": [(run_stage, ["lock", image, session])],
-    }
-
-
-def _reproducible_task(image: Image, session: Session) -> Task:
-    """What `doit verify-reproducible NAME` runs, and no other command."""
-    return {
-        "basename": "_verify-reproducible",
-        "name": image.name,
-        "task_dep": [f"image:{image.name}"],
-        "uptodate": [False],
-        "actions": [(run_reproducible, [image, session])],
-    }
-
-
-def _repair_task(image: Image, session: Session) -> Task:
-    """What `doit repair NAME` runs, and no other command."""
-    uses = inputs.step_images(image, checks=True) | inputs.tracer_images(session)
-    return {
-        "basename": "_repair",
-        "name": image.name,
-        "params": [{"name": "write", "long": "write", "type": bool, "default": False}],
-        "task_dep": [f"image:{image.name}", *(f"verify:{name}" for name in sorted(uses))],
-        "uptodate": [False],
-        "actions": [(run_repair, [image, session])],
-    }
-
-
-def _push_task(image: Image, session: Session) -> Task:
-    """What `doit push NAME` runs, and no other command."""
-    return {
-        "basename": "_push",
-        "name": image.name,
-        "params": [{"name": "to", "long": "to", "type": str, "default": ""}],
-        "task_dep": [image.name],
-        "uptodate": [False],
-        "actions": [(run_push, [image, session])],
-    }
-
-
-def _update_tasks(image: Image, session: Session) -> Iterator[Task]:
-    """What `doit update` runs, and no other command; see there for the order."""
-    made_of = inputs.made_of(image)
-    yield {
-        "basename": "_update",
-        "name": image.name,
-        "task_dep": [f"_update:{name}" for name in made_of],
-        "uptodate": [False],
-        "actions": [(run_update, [image, session])] if inputs.is_fetched(image) else None,
-        "meta": {"made_of": made_of, "built": result_file(session.workspace, image).exists()},
-    }
-    yield {
-        "basename": "_changes",
-        "name": image.name,
-        "uptodate": [False],
-        "actions": [(tell_changes, [image, session])],
-    }
-
-
-def _traced_files(image: Image, session: Session) -> list[Path]:
-    fat = files_of(session.workspace, image).fat
-    return [fat, *inputs.added_files(image, retrace=True), *inputs.workload_inputs(image, checks=False)]
-
-
-def _traced_images(image: Image, session: Session) -> inputs.Names:
-    return inputs.step_images(image, checks=False) | inputs.tracer_images(session)
 
 
 def _verify_task(image: Image, session: Session) -> Task:

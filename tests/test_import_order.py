@@ -23,6 +23,7 @@ ROWS = (
     "stages inputs cleaning",
     "rebuilding reproducing pushing updating proposing repair",
     "actions",
+    "command_tasks",
     "tasks runner staleness",
     "dodo",
     "commands pytest_plugin",
