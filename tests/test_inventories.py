@@ -120,8 +120,9 @@ def test_what_no_image_names_goes(tmp_path: Path, engine: FakeEngine) -> None:
     engine.tags[ONE] = ["their/source:1"]
     fat.run(mine)
     fat.run(other)
+    both = {"app": mine.image, "other": other.image}
     session = SimpleNamespace(
-        workspace=mine.workspace, engine=engine, repo=SimpleNamespace(images=(mine.image, other.image))
+        workspace=mine.workspace, engine=engine, repo=SimpleNamespace(images=tuple(both.values())), by_name=both
     )
     list(clean(cast(Session, session), mine.image, mine.files.of_fat, dryrun=False))
     assert [path.name[:4] for path in mine.workspace.fat_store.iterdir()] == ["2222"]
