@@ -58,8 +58,14 @@ def test_a_command_that_ends_in_its_gate_is_nothing_missed(
     engine: Engine, sidecar: Sidecar, probe_image: str, number: int | None
 ) -> None:
     launcher = TracedLauncher(engine, sidecar)
-    with launcher.create(probe(probe_image, "open /t/b hold"), b"") as container, ThreadPoolExecutor(1) as pool:
+    holds = probe(probe_image, "open /t/b say opened hold")
+    with (
+        launcher.create(holds, b"") as container,
+        container.attach() as stream,
+        ThreadPoolExecutor(1) as pool,
+    ):
         launcher.start(container)
+        assert stream.read(30) == (1, b"opened\n")
         with stopped(sidecar):
             command = pool.submit(launcher.exec, container, ("/probe", "open", "/t/a"), "", 30)
             gate = waiting_gate(container, container.pid())
