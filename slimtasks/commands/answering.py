@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from slimtasks.commands.options import options_first
+from slimtasks.commands.options import OptionsAnywhere
 
 if TYPE_CHECKING:
     from slimtasks.session import Session
@@ -27,12 +27,8 @@ def most(number: int) -> dict[str, Any]:
     return {"name": "most", "short": "n", "type": int, "default": number, "help": text}
 
 
-class Answering(DoitCmdBase):  # type: ignore[misc]  # doit has no types
+class Answering(OptionsAnywhere, DoitCmdBase):  # type: ignore[misc]  # doit has no types
     """Asks `answer`, and prints what it says."""
-
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Takes options behind the names, too."""
-        return super().parse_execute(options_first(self.cmdparser, self.name, in_args))
 
     def answer(self, session: Session, words: list[str], options: dict[str, Any]) -> tuple[Any, str, Iterable[str]]:
         """The answer as a dataclass, in words, and the names of the images that it is about; raises SlimError."""

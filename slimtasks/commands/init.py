@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from doit import doit_cmd
-from doit.cmd_base import Command
 from doit.exceptions import InvalidCommand
 
-from slimtasks.commands.options import options_first
+from slimtasks.commands.options import OptionsAnywhere
 
 
 def _option(name: str, help: str) -> dict[str, Any]:
     return {"name": name, "long": name, "type": str, "default": "", "help": help}
 
 
-class Init(Command):  # type: ignore[misc]  # doit has no types
+class Init(OptionsAnywhere):
     """Needs no dodo.py: it writes one where there is none."""
 
     doc_purpose = "write images/NAME/image.yaml for an image, with a first workload and questions; then `doit` works"
@@ -36,10 +35,6 @@ class Init(Command):  # type: ignore[misc]  # doit has no types
         ),
         _option("context", "of a Dockerfile; else the folder that it lies in"),
     )
-
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Takes options behind the names, too."""
-        return super().parse_execute(options_first(self.cmdparser, self.get_name(), in_args))
 
     def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
         import os

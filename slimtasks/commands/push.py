@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from doit.exceptions import InvalidCommand
 
 from slimtasks.commands.named import RunNamed
-from slimtasks.commands.options import options_first
+from slimtasks.commands.options import OptionsAnywhere
 
 _TO = {
     "name": "to",
@@ -18,7 +18,7 @@ _TO = {
 }
 
 
-class Push(RunNamed):
+class Push(OptionsAnywhere, RunNamed):
     """Runs the task behind the command, and those that it needs."""
 
     named = "a slim or base image"
@@ -30,10 +30,6 @@ class Push(RunNamed):
         "Credentials come from Docker's config and its helpers."
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (_TO, *RunNamed.cmd_options)
-
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Takes --to behind the names, too."""
-        return super().parse_execute(options_first(self.cmdparser, self.get_name(), in_args))
 
     def _execute(  # type: ignore[override]  # doit gives what it names
         self, outfile: Any, verbosity: Any, reporter: Any, to: str, pos_args: list[str]

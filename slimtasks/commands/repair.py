@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from doit.cmd_run import Run
 
 from slimtasks.commands.named import RunNamed
-from slimtasks.commands.options import options_first
+from slimtasks.commands.options import OptionsAnywhere
 
 _WRITE = {
     "name": "write",
@@ -18,7 +18,7 @@ _WRITE = {
 }
 
 
-class Repair(RunNamed):
+class Repair(OptionsAnywhere, RunNamed):
     """Runs the task behind the command, and those that it needs; then, with specs that were written, the images'."""
 
     named = "an image that is traced"
@@ -31,10 +31,6 @@ class Repair(RunNamed):
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (_WRITE, *RunNamed.cmd_options)
     _written: tuple[str, ...] = ()
-
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Takes --write behind the names, too."""
-        return super().parse_execute(options_first(self.cmdparser, self.get_name(), in_args))
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Loads the tasks a second time where a spec was written."""
