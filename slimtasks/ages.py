@@ -41,16 +41,20 @@ def made_of(workspace: Workspace, images: Mapping[str, Image], image: Image) -> 
 
 def oldest(workspace: Workspace, images: Mapping[str, Image], image: Image) -> Fetched | None:
     """The oldest of them; None where there is nothing, or it is not known."""
-    found = made_of(workspace, images, image) or ()
-    return min(found, key=lambda one: (one.date, one.name), default=None)
+    return _oldest(made_of(workspace, images, image) or ())
 
 
 def age(workspace: Workspace, images: Mapping[str, Image], image: Image, now: float) -> tuple[float, str]:
     """Seconds, and in words of what: the oldest. Infinite where it is not known, 0 where there is nothing."""
-    if made_of(workspace, images, image) is None:
+    found = made_of(workspace, images, image)
+    if found is None:
         return float("inf"), ""
-    one = oldest(workspace, images, image)
+    one = _oldest(found)
     return (max(0.0, now - one.date), _told(one)) if one else (0.0, "")
+
+
+def _oldest(found: Iterable[Fetched]) -> Fetched | None:
+    return min(found, key=lambda one: (one.date, one.name), default=None)
 
 
 def _told(one: Fetched) -> str:

@@ -26,7 +26,7 @@ from slimtasks.selection.kept import Kept
 from slimtasks.selection.presets import not_kept
 from slimtasks.session import Session
 from slimtasks.sizes import count, size_text
-from slimtasks.sources.tracer import TRACER, shipped_tracer
+from slimtasks.sources.tracer import TRACER, tracer_id
 from slimtasks.spec import load
 from slimtasks.spec.sources import SPEC_NAMES
 from slimtasks.stages import fat as fat_stage
@@ -136,9 +136,8 @@ def _seen(job: Job, fat: Fat, facts: Facts) -> Seen:
 
 def _tracer(job: Job) -> str:
     """The image by which containers of an engine elsewhere are reached; '' in a checkout that has not made it yet."""
-    if TRACER not in job.images:
-        return shipped_tracer(job.engine)
-    return job.built(TRACER) if result_file(job.workspace, job.images[TRACER]).exists() else ""
+    unmade = TRACER in job.images and not result_file(job.workspace, job.images[TRACER]).exists()
+    return "" if unmade else tracer_id(job)
 
 
 def _missed(job: Job) -> tuple[NotKept, ...]:

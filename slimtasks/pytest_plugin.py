@@ -61,8 +61,8 @@ def slim_container(pytestconfig: pytest.Config) -> Iterator[SlimContainer]:
     from slimtasks.under_test import started
 
     try:
-        with started(_checkout(), os.environ, name, print) as running:
-            yield _told(running.environ)
+        with started(_checkout(), os.environ, name, print) as told:
+            yield _told(told)
     except SlimError as error:
         pytest.fail(f"slim_container: {error}", pytrace=False)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from slimtasks import fatfiles
@@ -20,17 +19,13 @@ from slimtasks.workload.runner import running
 FAT = "@fat"  # behind a name: what that image is cut out of
 
 
-@dataclass(frozen=True)
-class Started:
-    """A running container, as it is told to the commands of `host` and `pytest` steps."""
-
-    environ: Mapping[str, str]  # SLIMTASKS_CONTAINER, SLIMTASKS_IMAGE, SLIMTASKS_HOST, SLIMTASKS_PORT_<number>
-
-
 @contextmanager
-def started(root: Path, environ: Mapping[str, str], name: str, say: Callable[[str], None]) -> Iterator[Started]:
+def started(
+    root: Path, environ: Mapping[str, str], name: str, say: Callable[[str], None]
+) -> Iterator[Mapping[str, str]]:
     """The image called `name`, started as its spec in the checkout at `root` says, with the services that it needs.
 
+    The variables tell of the container as those of `host` and `pytest` steps do.
     `name` is a declared image that is built, with FAT behind it for the fat one; or any image of the engine, which is
     started as it says itself. SlimError where there is no such image, or where it does not start.
     """
@@ -41,7 +36,7 @@ def started(root: Path, environ: Mapping[str, str], name: str, say: Callable[[st
         workload = workload_on(job, identity, job.image.workload, fat_id=identity, tracer=tracer, customised=slim)
     try:
         with running(job.engine, PlainLauncher(job.engine), workload) as trial:
-            yield Started(trial.told())
+            yield trial.told()
     finally:
         with suppress(EngineError):
             job.engine.release()

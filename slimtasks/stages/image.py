@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from slimtasks import fatfiles
 from slimtasks.additions import additions
-from slimtasks.ages import age
 from slimtasks.assembly.base_image import base_entries
 from slimtasks.assembly.by_builder import build
 from slimtasks.assembly.finish import finish
+from slimtasks.assembly.limited import check_all
 from slimtasks.assembly.packed import Packed, read_packed
 from slimtasks.job import Job, result_file
-from slimtasks.limits import Measured, check_limits
+from slimtasks.limits import Measured
 from slimtasks.records import Entry, Selected, intact, read_json, read_lines, write_json
-from slimtasks.registry.image import travelling_as
 from slimtasks.sbom.cyclonedx import packages_of
 from slimtasks.sizes import size_text
 from slimtasks.spec.model import Limits
@@ -43,15 +41,10 @@ def _check_limits(job: Job, packed: Packed) -> None:
     if limits == Limits() and measured.is_smaller:
         return
     measured = replace(measured, entries=_entries(job))
-    if limits.compressed_size is not None:
-        measured = replace(measured, compressed_size=travelling_as(job.workspace, packed.config).size)
     if limits.packages is not None:
         with intact(job.files.bill):
             measured = replace(measured, packages=len(packages_of(read_json(job.files.bill))))
-    if limits.age is not None:
-        seconds_old, oldest = age(job.workspace, job.images, job.image, time.time())
-        measured = replace(measured, age=seconds_old, oldest=oldest)
-    check_limits(job.image, measured)
+    check_all(job, measured, packed.config)
 
 
 def _fat_size(job: Job) -> int:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from slimtasks import fatfiles
-from slimtasks.ages import age
 from slimtasks.assembly.base_image import base_entries
+from slimtasks.assembly.limited import check_all
 from slimtasks.assembly.packed import read_packed
 from slimtasks.elf import read_elf
 from slimtasks.inventories import captured, owned
 from slimtasks.job import Job
-from slimtasks.limits import Measured, check_limits
+from slimtasks.limits import Measured
 from slimtasks.oci.config import seconds
 from slimtasks.oci.saved import scan
 from slimtasks.records import Selected, read_json, read_lines, write_json
-from slimtasks.registry.image import travelling_as
 from slimtasks.rootfs import Tree
 from slimtasks.sbom import cyclonedx, spdx
 from slimtasks.sbom.component import Component
@@ -74,12 +71,7 @@ def _base(job: Job) -> Subject:
         files=sum(entry.type != "dir" for entry in entries),
         packages=len(subject.components),
     )
-    if job.image.limits.compressed_size is not None:
-        measured = replace(measured, compressed_size=travelling_as(job.workspace, found.raw_config).size)
-    if job.image.limits.age is not None:
-        seconds_old, oldest = age(job.workspace, job.images, job.image, time.time())
-        measured = replace(measured, age=seconds_old, oldest=oldest)
-    check_limits(job.image, measured)
+    check_all(job, measured, found.raw_config)
     return subject
 
 
