@@ -34,7 +34,7 @@ def relayer(
         say(f"not built, so not planned for: {', '.join(missing)}")
     if not built:
         return "nothing is built, so there is nothing to plan"
-    selections = {image.name: _Selection.of(workspace.image(image.name), image) for image in built}
+    selections = {image.name: _Selection.of(workspace, image) for image in built}
     date = old.date if old else _date(selections.values(), environ)
     images = {name: one.layered(Clock.of(one.entries, environ, date)) for name, one in selections.items()}
     new = plan({name: image.bundles for name, image in images.items()}, repo.shared_layers, date, old)
@@ -63,13 +63,16 @@ class _Selection:
     choices: tuple[Selected, ...]  # less what `add:` brings
     added: tuple[Addition, ...]
     entries: tuple[Entry, ...]  # of the choices, and of the package database
+    variants: tuple[str, ...]  # that are built
 
     @classmethod
-    def of(cls, files: ImageFiles, image: Image) -> _Selection:
-        added = additions(image)
+    def of(cls, workspace: Workspace, image: Image) -> _Selection:
+        files, added = workspace.image(image.name), additions(image)
         brought = {addition.entry.path for addition in added}
         choices = tuple(c for c in read_lines(files.selection, Selected)[1] if c.path not in brought)
-        return cls(files, choices, added, fatfiles.entries_of(files, (c.source or c.path for c in choices)))
+        entries = fatfiles.entries_of(files, (c.source or c.path for c in choices))
+        variants = tuple(one.name for one in image.variants if _is_built(workspace.image(one.name)))
+        return cls(files, choices, added, entries, variants)
 
     def layered(self, clock: Clock) -> Layered:
         tree = {entry.path: entry for entry in self.entries}
@@ -80,7 +83,7 @@ class _Selection:
         kept = size_of(entry for choice in rest if not choice.content and (entry := tree.get(_source(choice))))
         own = made + kept + sum(addition.entry.size for addition in self.added)
         ships = Shipped(partial(fatfiles.installed, self.files), partial(fatfiles.inventory, self.files))
-        return Layered(found, ships, own)
+        return Layered(found, ships, own, self.variants)
 
 
 def _date(selections: Iterable[_Selection], environ: Mapping[str, str]) -> int:

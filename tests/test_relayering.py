@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from slimtasks.layers.plan import WORTH
 from slimtasks.records import Entry, ImagePath, Package, Reason, Selected, write_lines
 from slimtasks.relayering import relayer
 from slimtasks.spec import From, Image, Repo
+from slimtasks.spec.model import Final, KeepPreset
 from slimtasks.workspace import Workspace
 
 P = ImagePath
@@ -99,6 +101,14 @@ def test_a_new_plan_says_what_moves_and_whose_digests_change(checkout: Checkout)
         "digests that change: b, d, e",
         "5 images in all: 2.56 MB instead of 3.84 MB, files of a shared layer counted once",
     ]
+
+
+def test_the_variants_that_are_built_change_with_their_image(checkout: Checkout) -> None:
+    *others, d = checkout.images
+    checkout.images = [*others, replace(d, final=Final(variants=(KeepPreset("debug"), KeepPreset("shell"))))]
+    write_lines(checkout.workspace.image("d-shell").selection, {}, ())
+    checkout.relayer(write=False)
+    assert "digests that change: a, b, c, d, d-shell" in checkout.said
 
 
 def test_a_lower_budget_takes_files_back(checkout: Checkout) -> None:

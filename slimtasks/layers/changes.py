@@ -19,6 +19,7 @@ class Layered:
     bundles: Sequence[Bundle]
     ships: Ships
     own: int = 0  # bytes of what is in no bundle
+    variants: Sequence[str] = ()  # names of the images that have all its layers, and one more
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,9 @@ class Changes:
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
-        """The images whose digests change, sorted."""
-        if self.old is None:
-            return tuple(sorted(self.images))
-        return tuple(name for name in sorted(self.images) if _parts(self._before[name]) != _parts(self._after[name]))
+        """The images whose digests change, sorted, each with its variants."""
+        changed = [name for name in sorted(self.images) if self.old is None or self._moved(name)]
+        return tuple(one for name in changed for one in (name, *self.images[name].variants))
 
     @cached_property
     def moves(self) -> tuple[int, int, int, int]:
@@ -83,6 +83,9 @@ class Changes:
             cells = (cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True))
             numbers = (cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True))
             yield "  ".join(["", *cells, *numbers])
+
+    def _moved(self, name: str) -> bool:
+        return _parts(self._before[name]) != _parts(self._after[name])
 
     @cached_property
     def _before(self) -> dict[str, Sharing]:
