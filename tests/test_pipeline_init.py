@@ -103,6 +103,10 @@ SERVICES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"Cmd": HTTPD, "ExposedPorts": {"8080/tcp": {}, "9/tcp": {}}},
         ["port 8080", "GET http :8080/"],
     ),
+    "a range of ports, and words that are none": (
+        {"Cmd": HTTPD, "ExposedPorts": {"8080-8082/tcp": {}, "http/tcp": {}, "/udp": {}}},
+        ["port 8080", "GET http :8080/"],
+    ),
     "a server of a protocol that is not known": (
         {"Cmd": ["nc", "-ll", "-p", "7", "-e", "cat"], "ExposedPorts": {"7/tcp": {}}},
         ["port 7"],

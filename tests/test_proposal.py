@@ -225,6 +225,8 @@ def test_what_the_command_line_said(tmp_path: Path) -> None:
 def test_how_a_spec_starts_it() -> None:
     facts = facts_of({"Entrypoint": ["/entry"], "Cmd": ["serve"], "ExposedPorts": {"8080": {}}})
     assert started_by(facts, Run()) == facts == Facts(("/entry",), ("serve",), ports=("8080/tcp",))
+    odd = dict.fromkeys(("8000-8001/tcp", "9-10/udp", "http", "/tcp"))
+    assert facts_of({"ExposedPorts": odd}).ports == ("9/udp", "10/udp", "8000/tcp", "8001/tcp")
     run = Run(command=("work",), expose=("80/tcp",), ports=(Port(53, protocol="udp"), Port(8080, "1")))
     assert started_by(facts, run) == Facts(("/entry",), ("work",), ports=("53/udp", "80/tcp", "8080/tcp"))
     assert started_by(facts, Run(entrypoint=("/init",))) == Facts(("/init",), (), ports=("8080/tcp",))

@@ -115,6 +115,24 @@ def test_exposed_ports() -> None:
     assert exposed_ports(Run(), {"ExposedPorts": None}) == set()
 
 
+@pytest.mark.parametrize(
+    ("entry", "ports"),
+    [
+        ("80", {80}),
+        ("80/TCP", {80}),
+        ("8000-8002/tcp", {8000, 8001, 8002}),
+        ("8000-8002", {8000, 8001, 8002}),
+        ("8000-8000/tcp", {8000}),
+        ("8000-8002/udp", set()),
+        ("65534-65536/tcp", {65534, 65535}),
+        *((entry, set()) for entry in ("1-65535/tcp", "8002-8000/tcp", "http/tcp", "/tcp", "", "0/tcp", "-1/tcp")),
+        *((entry, set()) for entry in ("80-/tcp", "70000/tcp", "1-2-3/tcp", "80/tcp/tcp", "8000:80/tcp")),
+    ],
+)
+def test_ports_as_a_config_that_nobody_checked_has_them(entry: str, ports: set[int]) -> None:
+    assert exposed_ports(Run(), {"ExposedPorts": {entry: {}}}) == ports
+
+
 def test_used_ports() -> None:
     actions = (Http(port=1), Tcp(port=2), Wait(port=3), Wait(log="x"), Exec(command=("a",)))
     assert used_ports(Step(1, "", "", action) for action in actions) == {1, 2, 3}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slimtasks.spec.run import Run
+from slimtasks.workload.container_config import ports_of
 from slimtasks.workload.readiness import health_command
 
 
@@ -41,7 +42,7 @@ def facts_of(config: Mapping[str, Any]) -> Facts:
         user=config.get("User") or "",
         working_dir=config.get("WorkingDir") or "",
         volumes=tuple(sorted(config.get("Volumes") or ())),
-        ports=_by_number(port if "/" in port else f"{port}/tcp" for port in config.get("ExposedPorts") or ()),
+        ports=_by_number(f"{number}/{protocol}" for number, protocol in ports_of(config)),
         healthcheck=health_command(config),
     )
 

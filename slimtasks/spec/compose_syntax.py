@@ -5,15 +5,13 @@ https://github.com/compose-spec/compose-spec/blob/main/05-services.md
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from slimtasks.spec.borrowed import text
+from slimtasks.spec.port_range import port_range
 from slimtasks.spec.tree import Mapping, Node, Scalar, Sequence, find
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
-_MOST = 1000  # ports of a range
 _NO_MATTER = frozenset(("z", "Z", "rw", "cached", "consistent", "delegated"))  # options of a volume
 
 
@@ -42,7 +40,7 @@ def ports(item: Node) -> Iterable[Node]:
     head, colon, last = str(item.value if isinstance(item, Scalar) else "").rpartition(":")
     inner, slash, protocol = last.partition("/")
     address, colons, outer = head.rpartition(":")
-    numbers, published_ones = _range(inner), _range(outer)
+    numbers, published_ones = port_range(inner), port_range(outer)
     if not numbers:
         return [item]
     if outer and len(published_ones) != len(numbers):
@@ -54,13 +52,7 @@ def ports(item: Node) -> Iterable[Node]:
 def exposed(item: Node) -> Iterable[Node]:
     """One port for each of a range."""
     inner, slash, protocol = str(item.value if isinstance(item, Scalar) else "").partition("/")
-    return [text(f"{number}{slash}{protocol}", item.place) for number in _range(inner)] or [item]
-
-
-def _range(written: str) -> range:
-    match = _RANGE.fullmatch(written)
-    first, last = (int(match[1]), int(match[2])) if match else (1, 0)
-    return range(first, last + 1) if last - first < _MOST else range(0)
+    return [text(f"{number}{slash}{protocol}", item.place) for number in port_range(inner)] or [item]
 
 
 def _as_number(node: Node | None) -> Node | None:

@@ -10,9 +10,12 @@ from typing import Any
 from slimtasks.engine.config import ContainerConfig, Ulimit
 from slimtasks.errors import SlimError
 from slimtasks.spec.env_file import parse_env_file
+from slimtasks.spec.port_range import port_range
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import Http, Step, Tcp, Wait
 from slimtasks.workload.volumes import Volumes
+
+_LAST_PORT = 65535
 
 
 def container_config(
@@ -77,11 +80,24 @@ def environment(run: Run, file: Path, environ: Mapping[str, str]) -> tuple[tuple
 
 def exposed_ports(run: Run, config: Mapping[str, Any]) -> frozenset[int]:
     """The TCP ports that the image's config, `expose` and `ports` name."""
-    named = (*(config.get("ExposedPorts") or {}), *run.expose)
-    numbers = (entry.partition("/") for entry in named)
+    spelled = (entry.partition("/") for entry in run.expose)
+    named = {*ports_of(config), *((int(number), protocol) for number, _, protocol in spelled)}
+    named |= {(port.target, port.protocol) for port in run.ports}
+    return frozenset(number for number, protocol in named if protocol == "tcp")
+
+
+def ports_of(config: Mapping[str, Any]) -> frozenset[tuple[int, str]]:
+    """(number, protocol) of each port that the image's config exposes.
+
+    Builders write one for each of a range, but a config may have '8000-8010/tcp', or what is no port: engines start a
+    container of it as if it was not there.
+    """
+    entries = (entry.partition("/") for entry in config.get("ExposedPorts") or ())
     return frozenset(
-        {int(number) for number, _, protocol in numbers if protocol in ("", "tcp")}
-        | {port.target for port in run.ports if port.protocol == "tcp"}
+        (number, protocol.lower() or "tcp")
+        for written, _, protocol in entries
+        for number in port_range(written if "-" in written else f"{written}-{written}")
+        if 1 <= number <= _LAST_PORT
     )
 
 
