@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,7 +55,7 @@ def propose(wish: Wish, environ: Mapping[str, str], say: Callable[[str], None], 
         session = Session(Path(), environ, note, {file.absolute(): draft.text().encode()})
         image = session.by_name[name]
         job = Job(image, session.by_name, session.workspace, session.engine, environ, say, note)
-        with session.alone(), _nothing_left(session, job):
+        with session.alone(), _no_new_build(session), _nothing_left(session, job):
             guessed, text = _looked_at(job, draft)
             load(Path(), environ, {file.absolute(): text.encode()})
             _write(file, text)
@@ -108,6 +109,19 @@ def _nothing_left(session: Session, job: Job) -> Iterator[None]:
         if not there:
             with suppress(OSError):
                 job.files.folder.rmdir()
+        raise
+
+
+@contextmanager
+def _no_new_build(session: Session) -> Iterator[None]:
+    """Removes build/ where the body fails and nothing was there before."""
+    build, lock = session.workspace.build, session.workspace.lock
+    new = set(build.iterdir()) <= {lock}
+    try:
+        yield
+    except BaseException:
+        if new:
+            shutil.rmtree(build, ignore_errors=True)
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -114,12 +115,22 @@ class Session:
         """Holds the checkout, outside `alone` until this process ends; waits while another run does."""
         if self._lock:
             return
+        while not self._lock:
+            self._lock = self._held_lock()
+        shutil.rmtree(self.workspace.scratch, ignore_errors=True)
+
+    def _held_lock(self) -> IO[bytes] | None:
+        """The lock file once it is ours; None where the run before has taken it away with build/, as `init` may."""
         self.workspace.build.mkdir(parents=True, exist_ok=True)
-        self._lock = self.workspace.lock.open("wb")
+        held = self.workspace.lock.open("wb")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._say("another run is at work in this checkout: waiting for it to end")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            fcntl.flock(held, fcntl.LOCK_EX)
             self.forget_images()  # the other one may have made some
-        shutil.rmtree(self.workspace.scratch, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(held.fileno()), self.workspace.lock.stat()):
+                return held
+        held.close()
+        return None

@@ -182,7 +182,7 @@ def test_a_dockerfile(folder: Folder) -> None:
     file.write_text(f"FROM {base}\nCOPY index.html /www/\nEXPOSE 8080\nCMD {str(HTTPD).replace(chr(39), chr(34))}\n")
     with pytest.raises(SlimError, match=r"index\.html"):
         folder.init(str(file), name=folder.name)
-    assert sorted(path.name for path in folder.root.iterdir()) == ["build", "my app"]
+    assert [path.name for path in folder.root.iterdir()] == ["my app"]
     image = folder.init(str(file), name=folder.name, context="my app")
     assert (image.source.dockerfile, image.source.context) == (file, context)
     assert [step_title(step) for step in image.workload] == ["GET http :8080/"]
@@ -203,7 +203,7 @@ def test_what_cannot_be_started(folder: Folder, config: dict[str, Any], problem:
         folder.init(folder.image(config, architecture=architecture))
     assert problem in raised.value.what and raised.value.hint.startswith(hint)
     assert "image.yaml" not in raised.value.what
-    assert folder.left() == [] and held_by(folder.engine, folder.root) == []
+    assert list(folder.root.iterdir()) == [] and held_by(folder.engine, folder.root) == []
 
 
 def test_beside_its_dockerfile_in_a_repo_that_names_its_images(folder: Folder) -> None:
@@ -268,8 +268,8 @@ def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
 def test_no_image(folder: Folder, written: str, wish: dict[str, Any], problem: str) -> None:
     if written.startswith("compose.yaml"):
         (folder.root / "compose.yaml").write_text("services: {api: {image: x}}\n")
-    before = folder.left()
+    before = sorted(folder.root.iterdir())
     with pytest.raises(SlimError) as raised:
         folder.init(written, **wish)
     assert raised.value.what.startswith(problem) and raised.value.hint
-    assert folder.left() == before
+    assert sorted(folder.root.iterdir()) == before
