@@ -18,6 +18,11 @@ HTTP, WAIT = "1 http GET http :80/", "1 wait log the server: start"
         (["start", WAIT, HTTP], []),
         (["recorded"], []),
         (["start", "1 exec echo a: 2 wait x"], []),
+        (["start", "1 oneshot --help", "2 oneshot git --version"], [""]),
+        (["start", "1 oneshot git help"], [""]),
+        (["start", "1 oneshot git --version", "2 oneshot git status"], []),
+        (["start", "1 oneshot git grep --help x"], []),
+        (["start", "1 client curl --version"], []),
         (["web: start", f"web: {HTTP}", "worker: start", f"worker: {WAIT}"], ["worker"]),
         (["start", HTTP, "worker: start", "worker: 1 structure-test x"], []),
     ],
@@ -43,6 +48,8 @@ def test_it_is_said_in_capitals() -> None:
     what = "NO WORKLOAD: ONLY THE START OF THE CONTAINER WAS TRACED"
     assert notes({"steps": ["start"], "unseen": ["x"]}) == (what, "x")
     assert notes({"steps": ["a: start", "b: start", f"b: {HTTP}"]}) == (f"scenario a: {what}",)
+    asked = "NO WORKLOAD: ONLY A QUESTION FOR VERSION OR HELP WAS TRACED"
+    assert notes({"steps": ["start", "1 oneshot java -version"]}) == (asked,)
 
 
 def test_the_steps_of_a_healthcheck() -> None:

@@ -19,7 +19,10 @@ from slimtasks.workload.report import STARTS_NOTHING
 
 VERSION = 2
 HEALTH = "healthcheck"  # the step that is the HEALTHCHECK
-_STEP = re.compile(r"(?:.*?: )??\d+ (?P<kind>[\w-]+)(?: .*)?", re.DOTALL)  # '2 http GET', 'SCENARIO: 2 http GET'
+# '2 http GET', 'SCENARIO: 2 http GET'
+_STEP = re.compile(r"(?:.*?: )??\d+ (?P<kind>[\w-]+)(?: (?P<title>.*))?", re.DOTALL)
+_WHO = re.compile(r"(?:\S+ )?(?:--?version|-V|version|--?help|-h|help)")  # 'git --version', and nothing besides
+_STARTED, _ASKED = "THE START OF THE CONTAINER WAS", "A QUESTION FOR VERSION OR HELP WAS"  # of one without a workload
 
 
 @dataclass(frozen=True)
@@ -53,31 +56,45 @@ def header_of(recording: Recording, backend: Backend, fat: Fat, kernel: str, ste
 def notes(header: dict[str, Any]) -> tuple[str, ...]:
     """The same, of the header alone."""
     missing = (f"THE TRACE IS NOT COMPLETE: {reason}" for reason in header.get("incomplete", ()))
-    starts = (within(name, "NO WORKLOAD: ONLY THE START OF THE CONTAINER WAS TRACED") for name in idle(header))
+    only = {name: _ASKED if asked else _STARTED for name, asked in _idle(header).items()}
+    starts = (within(name, f"NO WORKLOAD: ONLY {what} TRACED") for name, what in only.items())
     return (*starts, *missing, *header.get("unseen", ()))
 
 
-def _asks_nothing(match: re.Match[str] | None, step: str) -> bool:
-    """Whether the step of a header lets the image do nothing."""
-    return match is not None and (match["kind"] == "wait" or step.endswith(STARTS_NOTHING))
-
-
 def idle(header: dict[str, Any]) -> tuple[str, ...]:
-    """The scenarios, by name, that had no workload, or one that did nothing but wait; '' is the one without a name.
+    """The scenarios, by name, that had no workload, or one that only waits or asks for version or help.
 
-    None where a trace from elsewhere adds what another workload did.
+    '' is the one without a name. None where a trace from elsewhere adds what another workload did.
     """
+    return tuple(_idle(header))
+
+
+def _idle(header: dict[str, Any]) -> dict[str, bool]:
+    """Each with whether it was asked for version or help."""
     busy: dict[str, bool] = {}
+    asked: dict[str, bool] = {}
     name = ""
     for step in header.get("steps", ()):
         match = _STEP.fullmatch(step)
         start = match is None and step.endswith("start")
         if start:
             name = step.removesuffix("start").removesuffix(": ")
-        busy[name] = busy.get(name, False) or not (start or _is_health(step) or _asks_nothing(match, step))
+        asks = match is not None and _asks_who(match)
+        busy[name] = busy.get(name, False) or not (start or _is_health(step) or asks or _asks_nothing(match, step))
+        asked[name] = asked.get(name, False) or asks
     files = tuple(f"{also['file']}: " for also in header.get("also", ()))
     others = {name for name in busy if f"{name}: ".startswith(files)}
-    return () if any(busy[name] for name in others) else tuple(n for n in busy if not busy[n] and n not in others)
+    return {} if any(busy[name] for name in others) else {n: asked[n] for n in busy if not busy[n] and n not in others}
+
+
+def _asks_who(match: re.Match[str]) -> bool:
+    """Whether the step runs a command of which it wants no more than its version or help."""
+    return match["kind"] in ("oneshot", "exec") and _WHO.fullmatch(match["title"] or "") is not None
+
+
+def _asks_nothing(match: re.Match[str] | None, step: str) -> bool:
+    """Whether the step of a header lets the image do nothing."""
+    return match is not None and (match["kind"] == "wait" or step.endswith(STARTS_NOTHING))
 
 
 def is_server(trace: Trace) -> bool:
