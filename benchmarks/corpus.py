@@ -24,14 +24,18 @@ sys.path.insert(0, str(CHECKOUT / "tests"))
 
 from syft import found_in
 
+from slimtasks import fatfiles
+from slimtasks.records import Selected, read_lines
+from slimtasks.selection.whole import is_metadata
 from slimtasks.spec.loading import load
+from slimtasks.workspace import ImageFiles
 
 HEAD = (
-    *("sample", "fat MB", "file MB", "auto MB", "files", "layers", "seconds", "engine", "workload", "programs"),
-    *("our own", "no-op s", "workload", "checks", "syft's packages"),
+    *("sample", "fat MB", "file MB", "metadata MB", "auto MB", "files", "layers", "seconds", "engine", "workload"),
+    *("programs", "our own", "no-op s", "workload", "checks", "syft's packages"),
 )
 OTHERS = ("engine", "workload", "programs")
-METADATA = 0.4  # MB that package metadata and licence texts may add to the goals for sizes
+METADATA = 0.4  # MB that package metadata and licence texts may add to the sizes that have a goal
 IDLE = 1.0  # seconds of a run with nothing to do, at most
 
 
@@ -63,7 +67,8 @@ class Measured:
 
     name: str
     fat: float
-    by_file: float
+    by_file: float  # with the metadata
+    metadata: float
     size: float
     files: int
     layers: int
@@ -74,7 +79,7 @@ class Measured:
     packages: int
 
     def row(self) -> tuple[str, ...]:
-        sizes = (f"{size:.2f}" for size in (self.fat, self.by_file, self.size))
+        sizes = (f"{size:.2f}" for size in (self.fat, self.by_file, self.metadata, self.size))
         seconds = [self.cost["seconds"], *(self.cost[what] for what in OTHERS)]
         seconds += [seconds[0] - sum(seconds[1:]), self.idle]
         counts = (str(count) for count in (self.steps, self.checks, self.packages))
@@ -84,7 +89,8 @@ class Measured:
         """Each goal with what was measured, and whether it is met."""
         goal = GOALS.get(self.name, Goal())
         for what, most, found in (
-            ("MB at `granularity: file`", goal.size + METADATA, self.by_file),
+            ("MB at `granularity: file`, without metadata", goal.size, self.by_file - self.metadata),
+            ("MB of metadata", METADATA if goal.size < math.inf else math.inf, self.metadata),
             ("seconds to verified", goal.seconds, self.cost["seconds"]),
             ("seconds with nothing to do", IDLE, self.idle),
         ):
@@ -131,11 +137,13 @@ def measured(folder: Path, name: str) -> Measured:
     spec.write_text(f"{text}\ngranularity: file\n")
     run(doit(f"image:{name}"), folder)
     by_file = json.loads((build / "image.json").read_text())["size"]
+    metadata = metadata_of(ImageFiles(build))
     spec.write_text(text)
     return Measured(
         name,
         fat["size"] / 1e6,
         by_file / 1e6,
+        metadata / 1e6,
         image["size"] / 1e6,
         image["files"],
         len(image["layers"]),
@@ -145,6 +153,13 @@ def measured(folder: Path, name: str) -> Measured:
         sum("check" in step for step in steps),
         packages,
     )
+
+
+def metadata_of(files: ImageFiles) -> int:
+    """The bytes of what was selected only to tell of packages: databases' entries, sums, licences."""
+    sizes = {entry.path: entry.size for entry in fatfiles.inventory(files)}
+    told = [choice for choice in read_lines(files.selection, Selected)[1] if is_metadata(choice)]
+    return sum(len(one.content.encode()) if one.content else sizes.get(one.source or one.path, 0) for one in told)
 
 
 if __name__ == "__main__":
