@@ -106,11 +106,11 @@ def run_repair(image: Image, session: Session, write: bool) -> Any:
 
 
 def run_update(image: Image, session: Session) -> Any:
-    """Fetches what the image is made of; notes the packages that it and those made of it have before that."""
-    from slimtasks.inputs import made_of_it
+    """Fetches what the image needs; notes the packages that it and those that use it have before that."""
+    from slimtasks.inputs import users
     from slimtasks.updating import update, versions
 
-    for one in (image, *made_of_it(image, session)):
+    for one in (image, *users(image, session)):
         if one.name not in session.before:
             session.before[one.name] = versions(session.workspace, one)
 

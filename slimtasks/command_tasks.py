@@ -74,14 +74,13 @@ def push_task(image: Image, session: Session) -> Task:
 
 def update_tasks(image: Image, session: Session) -> Iterator[Task]:
     """What `doit update` runs; see there for the order."""
-    made_of = inputs.made_of(image)
     yield {
         "basename": "_update",
         "name": image.name,
-        "task_dep": [f"_update:{name}" for name in made_of],
+        "task_dep": [f"_update:{name}" for name in image.depends],
         "uptodate": [False],
-        "actions": [(run_update, [image, session])] if inputs.is_fetched(image) else None,
-        "meta": {"made_of": made_of, "built": result_file(session.workspace, image).exists()},
+        "actions": [(run_update, [image, session])] if inputs.is_updated(image) else None,
+        "meta": {"uses": image.depends, "built": result_file(session.workspace, image).exists()},
     }
     yield {
         "basename": "_changes",

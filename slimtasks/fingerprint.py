@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_ASIDE = frozenset({"where", "places", "file", "folder", "scenario", "variants"})
+_ASIDE = frozenset({"where", "places", "file", "folder", "scenario", "variants", "pull_policy"})
 """Fields that tell where something was written, which change when a comment above it does, or a scenario's name; and
-the variants of an image, which are images of their own."""
+the variants of an image, which are images of their own; and whether an image may be pulled, which makes it no other."""
 _PLAIN = frozenset({str, int, bool, float, type(None)})
 
 

@@ -16,7 +16,7 @@ from slimtasks.session import Session
 from slimtasks.sources.tracer import TRACER
 from slimtasks.spec import Image
 from slimtasks.spec.context import Context
-from slimtasks.spec.host_files import add_files, other_images, packages_lock, workload_files
+from slimtasks.spec.host_files import add_files, other_foreign, other_images, packages_lock, workload_files
 from slimtasks.spec.names import tagged
 from slimtasks.workspace import ImageFiles
 
@@ -42,22 +42,22 @@ def source_images(image: Image) -> Names:
     return _named(image, {image.source.image})
 
 
-def made_of(image: Image) -> tuple[str, ...]:
-    """The declared images whose files are in the image, or in what it is cut out of; sorted."""
-    return tuple(sorted(source_images(image) | final_base_images(image)))
-
-
-def made_of_it(image: Image, session: Session) -> list[Image]:
-    """The images that are made of that one, over others too."""
+def users(image: Image, session: Session) -> list[Image]:
+    """The images that are made of that one or tried with it, over others too."""
     found = [image]
     for one in found:
-        found += [other for other in session.repo.images if one.name in made_of(other) and other not in found]
+        found += [other for other in session.repo.images if one.name in other.depends and other not in found]
     return found[1:]
 
 
 def is_fetched(image: Image) -> bool:
-    """Whether there is anything to fetch for the image itself."""
+    """Whether there is anything to fetch that the image itself is made of."""
     return bool(image.source.bootstrap or image.source.dockerfile or image.foreign)
+
+
+def is_updated(image: Image) -> bool:
+    """Whether there is anything to fetch for the image."""
+    return is_fetched(image) or bool(other_foreign(image, image.all_steps(checks=True)))
 
 
 def source_settings(image: Image, sent: Context) -> list[Any]:
@@ -109,10 +109,9 @@ def step_images(image: Image, *, checks: bool) -> Names:
     return _named(image, other_images(image, image.all_steps(checks=checks)))
 
 
-def foreign_others(image: Image, session: Session) -> list[ForeignImage]:
-    """The checks for the images of services and of the workloads' `client` steps that are not of this repo."""
-    wanted = sorted(other_images(image, image.all_steps(checks=False)))
-    return [check for written in wanted for check in foreign(image, session, written)]
+def foreign_others(image: Image, session: Session, *, checks: bool) -> list[ForeignImage]:
+    """The checks for the images of services and `client` steps that are not of this repo."""
+    return [ForeignImage(session, name) for name in other_foreign(image, image.all_steps(checks=checks))]
 
 
 def tracer_images(session: Session) -> Names:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from slimtasks.additions import as_tar
-from slimtasks.errors import EngineError
 from slimtasks.job import Job
 from slimtasks.spec import Step
 from slimtasks.spec.host_files import other_images
+from slimtasks.workload.failure import StepFailed
+from slimtasks.workload.others import other_image
 from slimtasks.workload.report import StepResult
 from slimtasks.workload.trial import Workload
 
@@ -56,8 +57,7 @@ def other_ids(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:
 
 
 def _foreign_id(job: Job, reference: str) -> str:
-    found = job.engine.inspect_image(reference)
     try:
-        return str(found["Id"]) if found else job.engine.pull(reference)
-    except EngineError:
+        return other_image(job.engine, job.image, {}, reference)
+    except StepFailed:
         return ""  # the step or service that needs it tells

@@ -237,7 +237,7 @@ def _trace_task(image: Image, session: Session) -> Task:
             inputs.marks(path for path, _ in add_files(image, retrace=True)),
             inputs.workload_settings(image, checks=False),
         ],
-        checks=[] if locked else inputs.foreign_others(image, session),
+        checks=[] if locked else inputs.foreign_others(image, session, checks=False),
     )
 
 
@@ -258,7 +258,7 @@ def _verify_task(image: Image, session: Session) -> Task:
             [image.trace.timeout, image.tags, compose_override(image)],
             inputs.workload_settings(image, checks=True),
         ],
-        checks=[inputs.tags_there(session, image, result)],
+        checks=[inputs.tags_there(session, image, result), *inputs.foreign_others(image, session, checks=True)],
     )
 
 
@@ -292,7 +292,7 @@ def _task(
     }
 
 
-_SINCE = {"base": "0.1.0-2", "fat": "0.1.0-3", "trace": "0.1.0", "verify": "0.1.0-4"}
+_SINCE = {"base": "0.1.0-2", "fat": "0.1.0-3", "trace": "0.1.0", "verify": "0.1.0-5"}
 """The version of slimtasks since which a stage that takes long makes the same out of the same.
 
 Whoever changes what it writes puts the version in the making here ('0.2.0', a second time '0.2.0-2'); anything else

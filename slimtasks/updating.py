@@ -13,6 +13,7 @@ from typing import Any
 from slimtasks import fatfiles
 from slimtasks.ages import note_fetched, read_fetched
 from slimtasks.errors import Damaged, SlimError
+from slimtasks.inputs import is_fetched
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Fetched, Job, Source
 from slimtasks.packages import installed
@@ -20,12 +21,12 @@ from slimtasks.records import ImagePath, SlimImage, intact, read_json, read_reco
 from slimtasks.rootfs import normalise
 from slimtasks.sbom.cyclonedx import packages_of
 from slimtasks.sizes import count
-from slimtasks.sources.foreign import renew
+from slimtasks.sources.foreign import Renewed, renew
 from slimtasks.sources.held import making_tag
 from slimtasks.sources.obtain import fetch
 from slimtasks.sources.package_lock import Installed, parse_packages_lock
 from slimtasks.spec import Image
-from slimtasks.spec.host_files import packages_lock
+from slimtasks.spec.host_files import other_foreign, packages_lock
 from slimtasks.workspace import ImageFiles, Workspace
 
 Versions = Mapping[str, str]
@@ -37,8 +38,10 @@ def update(job: Job) -> tuple[Source | None, str]:
 
     An images/<n>/packages.lock is written anew where it names others.
     """
-    renewed = [renew(job, name) for name in job.image.foreign]
+    renewed = _renewed(job)
     done = ", ".join((*_made(job.image), *(one.told for one in renewed)))
+    if not is_fetched(job.image):
+        return None, done if any(one.newer for one in renewed) else f"{done}: nothing newer"
     source = fetch(job, fresh=True)
     locked = f"; {packages_lock(job.image).name} is written anew" if _renew_lock(job, source) else ""
     if _is_news(job, source):
@@ -49,6 +52,24 @@ def update(job: Job) -> tuple[Source | None, str]:
     job.engine.untag(making_tag(job))
     note_fetched(job.files, source.fetched)
     return None, same
+
+
+def _renewed(job: Job) -> list[Renewed]:
+    """What came of asking for newer images: of those that it is made of, and of those that it is tried with."""
+    image = job.image
+    wanted = dict.fromkeys(image.foreign, image.run.platform)
+    beside = other_foreign(image, image.all_steps(checks=True))
+    known = {**_tried_with(job.files), **{one.name: one.digest for one in read_fetched(job.files) or ()}}
+    return [renew(job, name, platform, known) for name, platform in {**beside, **wanted}.items()]
+
+
+def _tried_with(files: ImageFiles) -> dict[str, str]:
+    """The digests of the images that services and `client` steps ran when it was verified, by name."""
+    try:
+        with intact(files.verify):
+            return dict(read_json(files.verify)["beside"]) if files.verify.exists() else {}
+    except Damaged:
+        return {}
 
 
 def _made(image: Image) -> Iterator[str]:

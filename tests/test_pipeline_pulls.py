@@ -37,6 +37,12 @@ Version: {version}
 Maintainer: none <none@example.org>
 Description: for tests
 """
+TRIED = """\
+services:
+  store: {{image: '{service}', command: [httpd, -f, -h, /usr/share], expose: [80]}}
+checks:
+  - client: {{image: '{client}', command: [wget, -q, -O, '-', 'http://store/tiny'], stdout: [".0"]}}
+"""
 CREATED = "2026-01-02T00:00:00Z"
 HTPASSWD = "auth: {{htpasswd: {{realm: here, path: {path}}}}}\n"
 
@@ -238,3 +244,76 @@ def test_what_becomes_too_old_fails_though_nothing_changed(app: Repo, base: Publ
     assert (later.status, later.failed) == (1, ("image:app",)), later.output
     assert "(" + base.name + ", created 1970-01-01); allowed: at most 30 d" in later.output
     assert app.run("app").failed == ("image:app",)
+
+
+# What an image is tried with
+
+
+@pytest.fixture
+def tried(repo: Repo, base: Published, busybox: Path) -> tuple[Repo, Published, Published]:
+    """`web`, of this repo alone, with a service and the client of a check that a registry gave."""
+    asking = Published(base.engine, base.host, busybox, "asking:1")
+    asking.publish("1.5")
+    repo.append("images/web/image.yaml", TRIED.format(service=base.name, client=asking.name))
+    return repo, base, asking
+
+
+def test_a_service_and_a_client_are_pulled_too(tried: tuple[Repo, Published, Published]) -> None:
+    repo, serving, asking = tried
+    repo.add_web("other", TRIED.format(service=serving.name, client="ground"))
+    first = repo.run("web", "other")
+    assert first.status == 0, first.output
+    made, before = repo.result("web"), (serving.digest, asking.digest)
+    same = repo.run("update", "web")
+    assert same.status == 0 and {"trace:web", "verify:web"}.isdisjoint(same.ran), same.output
+    assert f"{asking.name} is {before[1]}, {serving.name} is {before[0]}: nothing newer" in same.output
+
+    serving.publish("2.0")
+    assert repo.run("web", "other").ran == ()  # nothing is fetched by itself
+    newer = repo.run("update", "web", "other")
+    assert newer.status == 0, newer.output
+    for image in ("web", "other"):
+        assert {f"trace:{image}", f"verify:{image}"} <= set(newer.ran), newer.output
+    assert newer.output.count(f"{serving.name}: {before[0]} -> {serving.digest}") == 2, newer.output
+    assert serving.digest != before[0] and repo.result("web") == made
+
+    asking.publish("2.5")
+    newer = repo.run("update", "web")
+    assert newer.status == 0 and "trace:web" not in newer.ran and "verify:web" in newer.ran, newer.output
+    assert f"{asking.name}: {before[1]} -> {asking.digest}" in newer.output
+    assert repo.run("web", "other").ran == () and repo.left_over() == []
+    assert repo.report()["web"]["base"] == {}  # no age: nothing of them is in the image
+
+
+def test_what_it_is_tried_with_that_cannot_be_pulled_or_may_not_be(
+    tried: tuple[Repo, Published, Published], start_registry: Registries
+) -> None:
+    repo, serving, asking = tried
+    spec = "images/web/image.yaml"
+    repo.replace(spec, f"'{serving.name}',", f"'{serving.name}', pull_policy: never,")
+    absent = repo.run("web")
+    assert absent.failed == ("trace:web",), absent.output
+    what = f"service store failed: {serving.name} is not in the engine, and pull_policy: never"
+    assert what in absent.output and "take the pull_policy out" in absent.output, absent.output
+    serving.engine.pull(serving.name)
+    repo.replace(spec, f"'{asking.name}',", f"'{asking.name}', pull_policy: never,")
+    absent = repo.run("web")
+    assert absent.failed == ("verify:web",), absent.output
+    assert f"{asking.name} is not in the engine, and pull_policy: never" in absent.output, absent.output
+    asking.engine.pull(asking.name)
+    assert repo.run("web").status == 0
+
+    serving.publish("2.0")
+    asking.publish("2.5")
+    before = (serving.digest, asking.digest)
+    same = repo.run("update", "web")
+    assert same.status == 0 and (serving.digest, asking.digest) == before
+    assert same.output.count(" stays as the engine has it (pull_policy: never)") == 2, same.output
+
+    repo.replace(spec, ", pull_policy: never", "")
+    assert repo.run("web").ran == ()  # what was taken stays the same
+    start_registry.stop(serving.host)
+    failed = repo.run("update", "web")
+    assert (failed.status, failed.failed) == (1, ("update:web",)), failed.output
+    assert f"web: the image {asking.name} cannot be pulled: " in failed.output and "Traceback" not in failed.output
+    assert (serving.digest, asking.digest) == before and repo.run("web").ran == () and repo.left_over() == []

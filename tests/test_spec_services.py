@@ -9,7 +9,7 @@ from refused_spec import only_mistake
 
 from slimtasks.spec import Image, Volume, load
 from slimtasks.spec.healthcheck import Healthcheck
-from slimtasks.spec.host_files import mounted_files, other_images, workload_files
+from slimtasks.spec.host_files import mounted_files, other_foreign, other_images, workload_files
 from slimtasks.spec.run import Dependency
 
 FROM = "from: {image: debian:12}\n"
@@ -81,7 +81,26 @@ services:
 
 def test_an_image_of_this_repo_is_a_dependency(tmp_path: Path) -> None:
     image = one(tmp_path, "services: {db: {image: our/db}}\n", data="tags: [our/db]\n")
-    assert image.depends == ("data",)
+    assert image.depends == ("data",) and not other_foreign(image, image.steps)
+
+
+def test_images_that_are_of_no_repo_and_what_may_not_be_pulled(tmp_path: Path) -> None:
+    text = (
+        "services: {db: {image: db, pull_policy: never}, far: {image: x, platform: linux/arm64}}\n"
+        "workload: [client: {image: 'app:latest', command: [x]}, client: {image: y, command: [x]}]\n"
+        "scenarios: {more: {checks: [client: {image: z, pull_policy: never, command: [x]}]}}\n"
+    )
+    image = one(tmp_path, text)
+    assert other_foreign(image, image.all_steps(checks=False)) == {"db": "", "x": "linux/arm64", "y": ""}
+    assert list(other_foreign(image, image.all_steps(checks=True))) == ["db", "x", "y", "z"]
+    assert image.never_pulled == {"db", "z"}
+
+
+def test_what_is_of_this_repo_is_pulled_from_nowhere(tmp_path: Path) -> None:
+    said = "services: {db: {image: our/db, pull_policy: never}}\n"
+    found = only_mistake(lambda: one(tmp_path, said, data="tags: [our/db]\n"))
+    problem = "services.db.pull_policy: only beside an image of a registry; our/db is one of this repo"
+    assert found == f"images/app/image.yaml:2:45: {problem}"
 
 
 MISTAKES = {
@@ -93,6 +112,8 @@ MISTAKES = {
     "services: {-a: {image: x}}": "2:12: services: found the name '-a'; allowed: a-z, A-Z, 0-9,",
     "services: {db: {image: x, env: {}}}": "2:27: services.db.env: unknown key; did you mean environment?",
     "services: {db: {image: x, build: .}}": "2:27: services.db.build: unknown key; ",
+    "services: {db: {image: x, pull_policy: always}}": "2:40: services.db.pull_policy: found 'always'; allowed: missin",
+    "checks: [client: {command: [x], pull_policy: never}]": "2:33: checks[1].client.pull_policy: only beside client.im",
     "services: {db: {image: x, ports: [y]}}": "2:35: services.db.ports[1]: found 'y'; allowed: a port",
     "services: {db: {image: x, volumes: ['./no:/x']}}": "2:37: services.db.volumes[1].source: images/app/no does not",
     "services: {db: {image: x, env_file: nil}}": "2:37: services.db.env_file: images/app/nil does not exist",

@@ -128,16 +128,31 @@ def test_what_a_trace_depends_on_besides_its_own_image(session: Session, tmp_pat
     (tmp_path / "images/app/image.yaml").write_text(APP + steps + checks + "trace: {also: [{file: prod.jsonl}]}\n")
     for name in ("prod.jsonl", "check.sh"):
         (tmp_path / "images/app" / name).write_text("")
-    task = graph(again(session))["trace:app"]
-    assert inputs(task, tmp_path) == [
+    tasks = graph(again(session))
+    assert inputs(tasks["trace:app"], tmp_path) == [
         "build/app/fat.json",
         "build/ground/base.json",
         "images/app/app.conf",
         "images/app/prod.jsonl",
     ]
-    assert [str(check) for check in task["uptodate"] if isinstance(check, ForeignImage)] == [
-        "redis is the image that was taken"
-    ]
+
+    def taken(name: str) -> list[str]:
+        checks = [str(check) for check in tasks[name]["uptodate"] if isinstance(check, ForeignImage)]
+        return [check.removesuffix(" is the image that was taken") for check in checks]
+
+    assert (taken("trace:app"), taken("verify:app")) == (["redis"], ["other", "redis"])
+
+
+def test_what_is_fetched_for_an_image_that_is_made_of_nothing_foreign(session: Session, tmp_path: Path) -> None:
+    def fetched(more: str) -> bool:
+        (tmp_path / "images/app/image.yaml").write_text(f"from: {{image: ground}}\ntags: [my/app]\n{more}\n")
+        task = graph(again(session))["_update:app"]
+        assert "_update:ground" in task["task_dep"]
+        return bool(task["actions"])
+
+    assert fetched("checks: [client: {image: other, command: [x]}]") and fetched("services: {db: {image: other}}")
+    assert not fetched("checks: [client: {image: 'my/app', command: [x]}, client: {command: [x]}]")
+    assert not fetched("services: {db: {image: ground}}")
 
 
 def hidden(tasks: dict[str, dict[str, Any]]) -> list[str]:

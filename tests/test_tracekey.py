@@ -70,7 +70,7 @@ class Images:
     def inspect_image(self, reference: str) -> dict[str, str] | None:
         return {"Id": self.ids[reference]} if reference in self.ids else None
 
-    def pull(self, reference: str) -> str:
+    def pull(self, reference: str, platform: str) -> str:
         raise EngineError(f"cannot pull {reference}")
 
 
@@ -270,6 +270,7 @@ SAME: dict[str, Change] = {
     "tags": lambda c: c.spec("my/app", "my/app:2"),
     "a rule": lambda c: c.spec("tags:", "keep: [/bin/sh]\ntags:"),
     "other files": lambda c: c.file("README"),
+    "whether an image may be pulled": lambda c: c.spec("{image: redis:7,", "{image: redis:7, pull_policy: never,"),
 }
 
 

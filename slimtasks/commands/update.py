@@ -19,9 +19,9 @@ class Update(Run):  # type: ignore[misc]  # doit has no types
     doc_usage = "[NAME...]"
     doc_description = (
         "Bootstraps anew, pulls images of registries, and builds Dockerfiles without cache: for each NAME (without "
-        "one, for what a plain `doit` builds), and for all that it is made of. An images/NAME/packages.lock is "
-        "written anew. Images that were built before and are made of a NAME are made anew, too. Where something "
-        "cannot be fetched, what is made of it stays as it was."
+        "one, for what a plain `doit` builds), for all that it is made of, and for its services and `client` steps. An "
+        "images/NAME/packages.lock is written anew. Images that were built before and use a NAME are made anew, too. "
+        "Where something cannot be fetched, what is made of it stays as it was."
     )
     sel_tasks: list[str]
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = RunNamed.cmd_options
@@ -44,7 +44,7 @@ class Update(Run):  # type: ignore[misc]  # doit has no types
 
 
 def _below(tasks: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What an image is made of, lowest first."""
-    for below in tasks[name].meta["made_of"]:
+    """What an image is made of or tried with, lowest first."""
+    for below in tasks[name].meta["uses"]:
         yield from _below(tasks, below)
         yield below

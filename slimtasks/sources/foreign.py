@@ -58,10 +58,11 @@ class Renewed:
     newer: bool = False
 
 
-def renew(job: Job, name: str) -> Renewed:
+def renew(job: Job, name: str, platform: str, known: Mapping[str, str]) -> Renewed:
     """Pulls the image where its registry has another one of that name.
 
-    EngineError where the registry cannot be asked: the engine then has the same as before.
+    `known`: the digests of those that were taken, by name. EngineError where the registry cannot be asked: the engine
+    then has the same as before.
     """
     found = job.engine.inspect_image(name)
     old = _digest(found, name) if found else ""
@@ -69,33 +70,36 @@ def renew(job: Job, name: str) -> Renewed:
     if kept:
         return Renewed(f"{name} {kept}")
     try:
-        job.engine.pull(name, platform=job.image.run.platform, progress=job.say)
+        job.engine.pull(name, platform=platform, progress=job.say)
     except Gone:
         raise
     except EngineError as error:
         raise EngineError(f"{job.image.name}: {error.what}", f"nothing was changed; {error.hint}") from error
-    return _pulled(job, name, old)
+    return _pulled(job, name, known.get(name) or old)
 
 
 def _why_not(job: Job, name: str, found: Mapping[str, Any] | None, digest: str) -> str:
     """Why no registry is asked for the image, in words; empty where one is."""
     if "@" in name or (found and _ID.fullmatch(name) and name.removeprefix("sha256:") in found["Id"]):
         return "is no tag that could move"
-    if name == job.image.source.image and job.image.source.pull_policy == "never":
+    if name in job.image.never_pulled:
         return "stays as the engine has it (pull_policy: never)"
     if not found and name in job.image.dockerfile_images:
         return "as its registry has it now"  # a builder asks there for what the engine lacks
     return "is only in the engine, no registry gave it" if found and not digest else ""
 
 
-def _pulled(job: Job, name: str, old: str) -> Renewed:
-    """From the digest that the image is made of, else the engine had, to the one that it has now."""
-    new = _digest(job.engine.inspect_image(name) or {}, name)
-    known = {one.name: one.digest for one in read_fetched(job.files) or ()}
-    was = known.get(name) or old
+def _pulled(job: Job, name: str, was: str) -> Renewed:
+    """From the digest that was taken to the one that the engine has now."""
+    new = pulled_digest(job, name)
     if was in ("", new):
         return Renewed(f"{name} is {_short(new)}")
     return Renewed(f"{name}: {_short(was)} -> {_short(new)}", newer=True)
+
+
+def pulled_digest(job: Job, name: str) -> str:
+    """The digest of the manifest by which the image that the engine has came from its registry; empty for none."""
+    return _digest(job.engine.inspect_image(name) or {}, name)
 
 
 def _digest(found: Mapping[str, Any], name: str) -> str:

@@ -93,8 +93,7 @@ def _bootstrapped(job: Job, wanted: Bootstrap, *, fresh: bool) -> Source:
 
 def _existing(job: Job) -> str:
     source = job.image.source
-    key, pulls = f"{source.where}: from.image", source.pull_policy != "never"
-    identity = taken(job, source.image, key, job.image.run.platform, pulls=pulls)
+    identity = taken(job, source.image, f"{source.where}: from.image", job.image.run.platform)
     labels = ((job.engine.inspect_image(identity) or {}).get("Config") or {}).get("Labels") or {}
     if job.image.kind == "slim" and not source.stdout and labels.get(KIND_LABEL) == "slim":
         raise SlimError(
@@ -104,8 +103,8 @@ def _existing(job: Job) -> str:
     return identity
 
 
-def taken(job: Job, wanted: str, key: str, platform: str = "", *, pulls: bool = True) -> str:
-    """The id of the image that the spec calls `wanted`: declared in this repo, in the engine, or, if `pulls`, pulled.
+def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:
+    """The id of the image that the spec calls `wanted`: declared in this repo, in the engine, or, if it may be, pulled.
 
     `key` is where it says so, for the error.
     """
@@ -115,7 +114,7 @@ def taken(job: Job, wanted: str, key: str, platform: str = "", *, pulls: bool = 
     found = job.engine.inspect_image(wanted)
     if found:
         return str(found["Id"])
-    if not pulls:
+    if wanted in job.image.never_pulled:
         raise EngineError(
             f"{key}: {wanted} is not in the engine, and pull_policy: never",
             "`docker pull` or `docker load` it, or take the pull_policy out",

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from slimtasks.spec.model import Image
+from slimtasks.spec.names import tagged
 from slimtasks.spec.sources import LOCK_NAME, PACKAGES_LOCK_NAME
 from slimtasks.spec.steps import Client, Host, Oneshot, Pytest, Step, StructureTest
 
@@ -72,6 +73,14 @@ def other_images(image: Image, steps: Iterable[Step]) -> frozenset[str]:
     """What services and `client` steps run, as the spec writes it; empty stands for the fat image."""
     clients = (step.action.image for step in steps if isinstance(step.action, Client))
     return frozenset((*(service.image for service in image.services), *clients))
+
+
+def other_foreign(image: Image, steps: Iterable[Step]) -> dict[str, str]:
+    """Those of them that are neither declared in this repo nor the image itself, each with its platform; sorted."""
+    mine = {"", *(written for written, _ in image.references)}
+    platforms = {service.image: service.platform for service in image.services}
+    foreign = sorted(name for name in other_images(image, steps) - mine if tagged(name) not in image.tags)
+    return {name: platforms.get(name, "") for name in foreign}
 
 
 def files_below(path: Path) -> Iterator[Path]:

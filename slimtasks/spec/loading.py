@@ -141,8 +141,8 @@ def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Imag
                 reading.wrong(draft.place(loc), loc, problem)
         elif name:
             references.add((written, name))
-            policy: Loc = ("from", "pull_policy")
-            if loc == ("from", "image") and find(draft.tree, policy):
+            policy: Loc = (*loc[:-1], "pull_policy")
+            if find(draft.tree, policy):
                 problem = f"only beside an image of a registry; {written} is one of this repo"
                 reading.wrong(draft.place(policy), policy, problem)
     return replace(image, references=tuple(sorted(references)), dockerfile_images=draft.dockerfile_images)

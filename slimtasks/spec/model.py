@@ -29,7 +29,7 @@ from slimtasks.spec.fields import (
 from slimtasks.spec.run import Run
 from slimtasks.spec.scenario import Scenario
 from slimtasks.spec.service import Service
-from slimtasks.spec.steps import Step
+from slimtasks.spec.steps import Client, Step
 
 SHARED_LAYERS = 6  # unless the repo says otherwise: with more, less and less is left to share (design, "Layers")
 
@@ -285,6 +285,17 @@ class Image:
         """Those of them that are not declared in this repo."""
         declared = {written for written, _ in self.references}
         return tuple(name for name in self.bases if name not in declared)
+
+    @property
+    def never_pulled(self) -> frozenset[str]:
+        """The images that are taken only as the engine has them (`pull_policy: never`), as the spec writes them.
+
+        Of clients, those of this scenario, or of all.
+        """
+        actions = (step.action for step in self.all_steps(checks=True))
+        clients = (action for action in actions if isinstance(action, Client))
+        named: tuple[From | Service | Client, ...] = (self.source, *self.services, *clients)
+        return frozenset(one.image for one in named if one.pull_policy == "never")
 
     @property
     def depends(self) -> tuple[str, ...]:

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from slimtasks.spec.fields import ExitStatus, NeededCommand, Parsed, PortNumber, Seconds, between, matching, spelled
+from slimtasks.spec.fields import (
+    ExitStatus,
+    NeededCommand,
+    Parsed,
+    PortNumber,
+    PullPolicy,
+    Seconds,
+    between,
+    matching,
+    spelled,
+)
 from slimtasks.spec.run import Volume
 from slimtasks.spec.structure_tests import StructureTests
 
@@ -105,6 +115,8 @@ class Client(CommandStep):
     """A command in a second container on the network; it is not traced."""
 
     image: str = ""  # empty: the fat image
+    pull_policy: PullPolicy = "missing"
+    __pydantic_config__ = spelled(pull_policy="pull_policy")
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ def _prepared(reading: Reading, kind: str, options: Mapping, loc: Loc) -> Mappin
     disk = Disk(reading.sources, reading.mistakes)
     if kind == "wait":
         exactly_one(options, ("port", "log", "healthcheck"), loc, reading.mistakes)
+    elif kind == "client" and "pull_policy" in options.items and "image" not in options.items:
+        reading.wrong(options.keys["pull_policy"], (*loc, "pull_policy"), "only beside client.image")
     elif kind == "host":
         disk.program(options.items.get("command"), (*loc, "command"))
     elif kind == "oneshot":

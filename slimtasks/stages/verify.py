@@ -14,9 +14,11 @@ from slimtasks.junit import Suite, document, suite
 from slimtasks.proving import teller, workload_on
 from slimtasks.records import intact, read_json, whole_file, write_json
 from slimtasks.sizes import count
+from slimtasks.sources.foreign import pulled_digest
 from slimtasks.sources.held import move_tag
 from slimtasks.sources.steady import steady
 from slimtasks.sources.tracer import tracer_id
+from slimtasks.spec.host_files import other_foreign
 from slimtasks.spec.steps import called, within
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.report import StepResult, WorkloadResult
@@ -45,7 +47,9 @@ def run(job: Job) -> str:
             file.write(override.encode())
     steps = [step for result in results.values() for step in result.steps]
     told = [{"scenario": name, **asdict(result)} for name, result in results.items()]
-    write_json(job.files.verify, {"image": identity, "steps": len(steps), "results": told})
+    others = other_foreign(job.image, job.image.all_steps(checks=True))
+    beside = {name: pulled_digest(job, name) for name in others}
+    write_json(job.files.verify, {"image": identity, "steps": len(steps), "beside": beside, "results": told})
     tagged = f"tagged {', '.join(job.image.tags)}"
     if not steps:
         return f"{_tried(results.values(), slim=job.image.kind == 'slim')}; {tagged}"

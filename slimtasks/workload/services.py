@@ -51,7 +51,7 @@ def started_services(trial: Trial, clock: Clock) -> Iterator[tuple[Running, ...]
 @contextmanager
 def _started(trial: Trial, service: Service) -> Iterator[Target]:
     engine, work = trial.engine, trial.workload
-    image_id = other_image(engine, work.others, service.image)
+    image_id = other_image(engine, work.image, work.others, service.image)
     config = container_config(service, work.image.file, image_id, trial.volumes, work.environ)
     config = replace(
         config, network=trial.network, network_aliases=(service.name, *service.aliases), log_driver="json-file"

@@ -84,7 +84,8 @@ class Trial:
             run_exec(action, self.target, timeout)
         elif isinstance(action, Client):
             work = self.workload
-            image = other_image(self.engine, work.others, action.image) if action.image else work.fat_id
+            named = action.image
+            image = other_image(self.engine, work.image, work.others, named) if named else work.fat_id
             run_client(action, self.engine, image, self.network, work.image.known_as, timeout)
         elif isinstance(action, Host):
             self.target.must_run()
