@@ -5,6 +5,7 @@ SlimError            what happened, and what to do next
 ├── EngineError      the container engine refused, failed or cannot be reached
 ├── BuildError       a Dockerfile build or a bootstrap failed
 ├── WorkloadError    a step of the workload failed
+│   └── ServiceFailed    or a service that it needs, whatever the image under test does
 ├── Damaged          a file below build/ is not as it was written
 └── IncompleteTrace  the trace may have missed something
 """
@@ -45,6 +46,10 @@ class WorkloadError(SlimError):
     def __init__(self, what: str, hint: str = "", *, step: str = "") -> None:
         super().__init__(what, hint)
         self.step = step
+
+
+class ServiceFailed(WorkloadError):
+    """A service that the workload needs did not start or get ready; `step` is 'service db'."""
 
 
 class IncompleteTrace(SlimError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slimtasks import fatfiles
-from slimtasks.errors import IncompleteTrace, WorkloadError
+from slimtasks.errors import IncompleteTrace, ServiceFailed, WorkloadError
 from slimtasks.job import Job
 from slimtasks.proving import teller, workload_on
 from slimtasks.records import Fat, has_all_lines
@@ -82,9 +82,14 @@ def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
             if not error.step:  # nothing ran
                 what = within(job.image.scenario, error.what)
                 raise WorkloadError(f"{job.image.name}: {what}", error.hint) from error
-            raise WorkloadError(
-                f"the workload fails on the fat image already, so there is nothing to trace\n{error.what}",
-                error.hint or "make it pass on the image that you build first",
-                step=error.step,
-            ) from error
+            raise _untraced(error) from error
         return launcher.finish(), sidecar.backend
+
+
+def _untraced(error: WorkloadError) -> WorkloadError:
+    """The error of a workload that failed where nothing is slim yet, which says so."""
+    what, hint = "the workload fails on the fat image already", "make it pass on the image that you build first"
+    if isinstance(error, ServiceFailed):
+        what, hint = "a service that the workload needs fails", "see to the service first"
+    what = f"{what}, so there is nothing to trace\n{error.what}"
+    return WorkloadError(what, error.hint or hint, step=error.step)

@@ -64,4 +64,19 @@ def test_a_service_that_fails_is_told_with_its_last_words(pair: Repo) -> None:
     result = pair.run("web")
     pair.write(SPEC, before)
     line = "service store failed: the container ended by itself with exit status 1\n"
-    fails(pair, result, "trace:web", line, "    no room\n")
+    first = "a service that the workload needs fails, so there is nothing to trace\n"
+    fails(pair, result, "trace:web", first, line, "    no room\n")
+
+
+def test_a_service_that_fails_when_the_image_is_verified(pair: Repo) -> None:
+    """No file of the image is looked for, as none is the cause; nor does repair look for one."""
+    before = pair.path(SPEC).read_text()
+    spec = before.replace("test ! -e /kept/once", 'test -z "$LOST" && test ! -e /kept/once')
+    pair.write(SPEC, spec.replace("    expose: [80]\n", "    expose: [80]\n    environment: {LOST: }\n"))
+    assert pair.run("image:web", LOST="").status == 0
+    line = "service store failed: the container ended by itself with exit status 1\n"
+    for words, task in ((("web",), "verify:web"), (("repair", "web"), "repair:web")):
+        result = pair.run(*words, LOST="x")
+        fails(pair, result, task, line, "-> its last words may say why; services.store holds how it is started")
+        assert "traced" not in result.output
+    pair.write(SPEC, before)

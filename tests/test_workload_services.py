@@ -11,7 +11,7 @@ from engine_relay import Relay
 from workload_images import app_image, left_over, relay_image
 
 from slimtasks.engine.client import Engine
-from slimtasks.errors import WorkloadError
+from slimtasks.errors import ServiceFailed, WorkloadError
 from slimtasks.spec.healthcheck import Healthcheck
 from slimtasks.spec.model import From, Image
 from slimtasks.spec.run import Dependency, Run, Volume
@@ -140,6 +140,7 @@ def test_a_service_that_does_not_get_ready(near: Engine, app: str) -> None:
         "  the container's last log lines:\n"
         "    no disk"
     )
+    assert error.hint == "its last words may say why; services.db holds how it is started"
     ended = fails(near, app, service("once", "true"))
     assert "ended by itself with exit status 0" in ended.what
     assert DONE in ended.hint
@@ -150,6 +151,22 @@ def test_a_service_that_does_not_get_ready(near: Engine, app: str) -> None:
         spec=Run(depends_on=(Dependency("once", "service_completed_successfully"),)),
     )
     assert failed.what.startswith("i.yaml:once: service once failed: it ended with exit status 5")
+
+
+def test_a_service_that_runs_and_cannot_serve(near: Engine, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slimtasks.workload.services.READY_TIMEOUT", 0.5)
+    error = fails(near, app, service("db", "echo waiting for peers; exec sleep 60"))
+    assert isinstance(error, ServiceFailed)
+    assert error.what == (
+        "i.yaml:db: service db failed: port 80: nobody listens after 0.5 s\n"
+        "  came:     listening in the container: nothing\n"
+        "  the container's last log lines:\n"
+        "    waiting for peers"
+    )
+    assert "`run: depends_on: {db: {condition: service_started}}` for one that need not be" in error.hint
+    check = Healthcheck(("CMD", "ls", "/absent"))
+    error = fails(near, app, service("db", "exec sleep 60", healthcheck=check))
+    assert "service db failed: not healthy after 0.5 s\n  sent:     ls /absent\n" in error.what
 
 
 def test_a_service_that_cannot_be_had_or_started(near: Engine, app: str) -> None:

@@ -28,7 +28,6 @@ _TELLING = 20.0  # seconds for a command to say something of itself
 _LIMIT = 300.0  # seconds for all
 _PAUSE = 0.1
 _PASSING = 32768  # the first of the ports that the kernel gives to whoever asks for none: the next time it is another
-_RESOLVER = "127.0.0.11"  # the engine's own, in each container of a network
 _LONG = 300  # characters of a line of the log
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 
@@ -64,7 +63,7 @@ def _looked(trial: Trial, facts: Facts, clock: Clock) -> tuple[Seen, frozenset[i
         unhealthy = _unhealthy(target, clock) if facts.healthcheck and not unnamed else ""
         answers = tuple(ask(port, target.reach.address(port)) for port in sorted(opened & running.ports))
         listeners = sorted(target.reach.listeners())
-        inner = tuple(str(one) for one in listeners if one.loopback and one.address != _RESOLVER)
+        inner = tuple(str(one) for one in listeners if one.loopback)
         state, log = target.container.inspect()["State"], _log(target)
         if state["Running"]:
             return Seen(answers, inner, log=log, unhealthy=unhealthy), unnamed

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from slimtasks.assembly.finish import write
 from slimtasks.assembly.packed import read_packed
-from slimtasks.errors import WorkloadError
+from slimtasks.errors import ServiceFailed, WorkloadError
 from slimtasks.explaining import cause_of
 from slimtasks.job import Job
 from slimtasks.oci.archive import retagged
@@ -71,11 +71,13 @@ class Tried:
 
 
 def _failed(job: Job, identity: str) -> tuple[Job, WorkloadError] | None:
-    """The job of the first scenario that fails, and how."""
+    """The job of the first scenario that fails, and how; raises what no lines help against."""
     for image in job.image.by_scenario:
         one = replace(job, image=image)
         try:
             verify.attempt(one, identity, [])
+        except ServiceFailed:
+            raise
         except WorkloadError as error:
             return one, error
     return None

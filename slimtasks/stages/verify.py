@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from slimtasks import fatfiles
 from slimtasks.compose_override import compose_override
-from slimtasks.errors import Damaged, SlimError, WorkloadError
+from slimtasks.errors import Damaged, ServiceFailed, SlimError, WorkloadError
 from slimtasks.explaining import explained
 from slimtasks.job import Job
 from slimtasks.junit import Suite, document, suite
@@ -99,6 +99,8 @@ def _verify(job: Job, identity: str, done: list[StepResult]) -> WorkloadResult:
         return WorkloadResult(())
     try:
         return attempt(job, identity, done)
+    except ServiceFailed:  # of which no file of this image is the cause
+        raise
     except WorkloadError as error:
         if not slim or fatfiles.fat(job.files).whole:
             raise

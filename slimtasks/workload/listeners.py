@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 _LISTEN = "0A"  # TCP_LISTEN of include/net/tcp_states.h
+_RESOLVER = "127.0.0.11"  # the engine's own, in each container of a network
 
 
 @dataclass(frozen=True, order=True)
@@ -26,9 +27,13 @@ class Listener:
 
 
 def parse_listeners(text: str) -> frozenset[Listener]:
-    """The listeners in the content of `tcp`, of `tcp6`, or of both one after the other; header lines are skipped."""
+    """The listeners in the content of `tcp`, of `tcp6`, or of both one after the other; header lines are skipped.
+
+    The engine's resolver is none: nobody of the container has started it.
+    """
     rows = (line.split() for line in text.splitlines())
-    return frozenset(_listener(row[1]) for row in rows if len(row) > 3 and row[3] == _LISTEN)
+    found = (_listener(row[1]) for row in rows if len(row) > 3 and row[3] == _LISTEN)
+    return frozenset(listener for listener in found if listener.address != _RESOLVER)
 
 
 def _listener(local: str) -> Listener:

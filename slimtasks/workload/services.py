@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from slimtasks.engine.failure import EngineTimeout, Refused
-from slimtasks.errors import SlimError
+from slimtasks.errors import ServiceFailed
 from slimtasks.spec.run import Run
 from slimtasks.spec.service import Service
 from slimtasks.workload.clock import Clock
@@ -32,7 +32,7 @@ _DONE = "service_completed_successfully"
 def started_services(trial: Trial, clock: Clock) -> Iterator[tuple[Running, ...]]:
     """Starts each once those that it depends on are as far as it says, waits for all, and removes them at the end.
 
-    WorkloadError, with the service's place in the spec and its log, where one does not start or get ready.
+    ServiceFailed, with the service's place in the spec and its log, where one does not start or get ready.
     """
     services = trial.workload.image.services
     running: dict[str, Running] = {}
@@ -97,8 +97,16 @@ def _wait_ready(service: Service, target: Target, left: float, *, healthy: bool)
         wait_ready(target, exposed_ports(service, target.image_config), min(left, max(READY_TIMEOUT, allowed)))
         target.must_run()
     except StepFailed as failure:
+        name = service.name
         if failure.what.endswith("with exit status 0"):
             failure.hint = "for one that has to end first: `run: depends_on:` with service_completed_successfully"
+        elif target.container.running():
+            failure.hint = (
+                f"give it what it waits for; or say what shows that it is ready: `healthcheck:` of services.{name}, or "
+                f"`run: depends_on: {{{name}: {{condition: service_started}}}}` for one that need not be"
+            )
+        else:
+            failure.hint = f"its last words may say why; services.{name} holds how it is started"
         raise
 
 
@@ -112,5 +120,6 @@ def _wait_done(target: Target, left: float) -> None:
         raise StepFailed(f"it ended {ending(state)}")
 
 
-def _failed(service: Service, failure: StepFailed, log: str, clock: Clock) -> SlimError:
-    return workload_error(f"service {service.name}", service.where, failure, log, clock.note())
+def _failed(service: Service, failure: StepFailed, log: str, clock: Clock) -> ServiceFailed:
+    error = workload_error(f"service {service.name}", service.where, failure, log, clock.note())
+    return ServiceFailed(error.what, error.hint, step=error.step)
