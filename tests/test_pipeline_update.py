@@ -24,6 +24,7 @@ from: {{dockerfile: Dockerfile}}
 workload:
   - oneshot: {{command: [cat, /usr/share/tiny, /etc/built], stdout: [".0"]}}
 """
+IN_ORDER = ("update:small", "verify:small", "trace:web", "verify:web", "changes:small", "changes:web")
 DOCKERFILE = """\
 FROM {tags}/small
 RUN cat /usr/share/tiny >/etc/built
@@ -106,3 +107,19 @@ def test_a_lock_is_written_anew(on_mirror: Repo, mirror: Repository) -> None:
 
     result = repo.run("update", "smal")
     assert result.status == 3 and "update: no image is called smal; did you mean small? allowed: " in result.output
+
+
+def test_what_an_image_is_tried_with_is_updated_with_it(on_mirror: Repo, mirror: Repository) -> None:
+    repo = on_mirror
+    repo.append("images/web/image.yaml", "services: {store: {image: small, command: [busybox, sleep, '99']}}\n")
+    assert repo.run("web").status == 0
+    made = repo.result("web")
+    for version, name in (("2.0", "web"), ("3.0", "small")):
+        mirror.publish("tiny", version)
+        newer = repo.run("update", name)
+        assert newer.status == 0, newer.output
+        assert [task for task in newer.ran if task in IN_ORDER] == list(IN_ORDER), newer.output
+        assert newer.output.count("1 package changed\n    tiny ") == 1, newer.output
+        assert newer.output.count(" no package changed\n") == (2 if name == "web" else 1), newer.output
+        assert repo.result("web") == made and repo.run("web").ran == ()
+    assert repo.left_over() == []
