@@ -9,6 +9,7 @@ import pytest
 from slimtasks import fatfiles
 from slimtasks.assembly.dates import Clock
 from slimtasks.errors import Damaged, SlimError
+from slimtasks.oci.config import timestamp
 from slimtasks.packages.dpkg import newest
 from slimtasks.records import Entry, FileType, ImagePath, write_lines
 from slimtasks.workspace import ImageFiles
@@ -44,9 +45,17 @@ def test_a_tree_without_packages_is_of_1970() -> None:
     assert Clock.of(ENTRIES[3:], {}).epoch == 0
 
 
-def test_a_date_that_is_none_is_refused() -> None:
-    with pytest.raises(SlimError, match="SOURCE_DATE_EPOCH is 'today'"):
-        Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": "today"})
+@pytest.mark.parametrize("given", ["today", "", "-1", "1.5", "1700000000000", "253402300800", "9" * 5000])
+def test_a_date_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(SlimError, match=f"SOURCE_DATE_EPOCH is '{given[:40]}'"):
+        Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": given})
+
+
+def test_a_date_that_no_config_can_tell_is_the_last_one() -> None:
+    late = (entry("/x", 10**15, "deb/late"), entry("/var/lib/dpkg/info/late.list", 10**16))
+    last = Clock.of((*ENTRIES, *late), {}).epoch
+    assert timestamp(last) == "9999-12-31T23:59:59Z" and Clock.of(ENTRIES, {}, 10**15).epoch == last
+    assert Clock.of(ENTRIES, {"SOURCE_DATE_EPOCH": str(last)}).epoch == last
 
 
 @pytest.mark.parametrize("since", [-30, 0, 3600])

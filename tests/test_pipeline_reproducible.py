@@ -29,6 +29,7 @@ pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
 
 SOCKET = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+PACKED = 1_200_000_000  # 2008
 LATER = """\
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -189,6 +190,40 @@ def foreign(repo: Repo, busybox: Path, tag: str, checkout: int) -> None:
     settings = {"Env": ["PATH=/bin"], "Cmd": ["cat", "/app/data"], "WorkingDir": "/app"}
     raw = config([ground, copied], history, architecture=machine, config=settings)
     repo.engine.load_stream(iter([docker_archive(ground, copied, raw_config=raw, tags=(tag,))]))
+
+
+def packaged(repo: Repo, busybox: Path, tag: str) -> None:
+    """Loads an image with a Debian package of 2008, installed in 2011."""
+    layer = tar(
+        *(d(name) for name in ("bin", "usr", "usr/share", "var", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info")),
+        *(f("bin/busybox", busybox.read_bytes(), 0o755), link("bin/cat", "busybox"), link("bin/ls", "busybox")),
+        dated(f("usr/share/tiny", "tiny\n"), PACKED),
+        dated(f("var/lib/dpkg/info/tiny.list", "/.\n/usr\n/usr/share\n/usr/share/tiny\n"), PACKED + 100_000_000),
+        f("var/lib/dpkg/status", "Package: tiny\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"),
+        f("var/cache/x", "x" * 9999),
+    )
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    raw = config([layer], architecture=machine, config={"Env": ["PATH=/bin"], "Cmd": ["cat", "/usr/share/tiny"]})
+    repo.engine.load_stream(iter([docker_archive(layer, raw_config=raw, tags=(tag,))]))
+
+
+def test_source_date_epoch_of_a_base_and_a_variant_leaves_a_package_its_own(repo: Repo, busybox: Path) -> None:
+    packaged(repo, busybox, f"{repo.tags}/theirs:1")
+    source = f"from: {{image: '{repo.tags}/theirs:1'}}\nworkload: [oneshot: {{command: [cat, /usr/share/tiny]}}]\n"
+    repo.write("images/flat/image.yaml", f"kind: base\n{source}squash: {{remove: [/var/cache]}}\n")
+    more = "unowned: traced\nfinal: {variants: [debug]}\n"
+    repo.write("images/data/image.yaml", source.replace(f"{repo.tags}/theirs:1", "flat") + more)
+    refused = repo.run("data", SOURCE_DATE_EPOCH="1700000000000")  # milliseconds
+    assert (refused.status, refused.failed) == (1, ("base:flat",)), refused.output
+    assert "SOURCE_DATE_EPOCH is '1700000000000'" in refused.output and "Traceback" not in refused.output
+    build(repo, "data", SOURCE_DATE_EPOCH="1700000000")
+    for image in ("flat", "data", "data-debug"):
+        assert dates(repo, image) == {PACKED, 1_700_000_000}, image
+        found = repo.engine.inspect_image(repo.result(image)["id"])
+        assert found and found["Created"] == "2023-11-14T22:13:20Z", image
+    again = repo.run("verify-reproducible", "data-debug", SOURCE_DATE_EPOCH="1700000000")
+    assert (again.status, again.ran) == (0, ()), again.output
+    assert f"the same {repo.result('data-debug')['config_digest']}" in again.output, again.output
 
 
 def test_two_checkouts_whose_files_are_of_two_ages(make_repo: Callable[..., Repo], busybox: Path) -> None:

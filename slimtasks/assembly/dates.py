@@ -9,6 +9,8 @@ from slimtasks.errors import SlimError
 from slimtasks.packages.dpkg import Registered, is_as_brought, newest, registered
 from slimtasks.records import Entry
 
+_LAST = 253_402_300_799  # 9999-12-31T23:59:59Z: of what comes later an image config can tell no date
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -29,12 +31,11 @@ class Clock:
         entries = tuple(entries)
         clock = Clock(0, registered(entries))
         given = environ.get("SOURCE_DATE_EPOCH")
-        if given is None and date is not None:
-            return replace(clock, epoch=date)
         if given is None:
-            return replace(clock, epoch=newest(entries))
-        if not given.isdecimal():
-            raise SlimError(f"SOURCE_DATE_EPOCH is {given!r}", "give it as whole seconds since 1970, or unset it")
+            return replace(clock, epoch=min(newest(entries) if date is None else date, _LAST))
+        if not given.isdecimal() or len(given) > len(str(_LAST)) or int(given) > _LAST:
+            hint = "give it as whole seconds since 1970, as `date +%s` does, or unset it"
+            raise SlimError(f"SOURCE_DATE_EPOCH is {given[:40]!r}", hint)
         return replace(clock, epoch=int(given))
 
     def mtime(self, entry: Entry) -> int:
