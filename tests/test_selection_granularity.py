@@ -144,6 +144,57 @@ MODULES = """
 """
 
 
+def test_what_a_used_package_or_the_app_says_that_it_depends_on_stays() -> None:
+    tree = """
+/app/server.js
+/app/package.json
+/app/node_modules/late/package.json
+/app/node_modules/late/index.js
+/app/node_modules/late/node_modules/deep/package.json
+/app/node_modules/late/node_modules/deep/index.js
+/app/node_modules/deep/package.json
+/app/node_modules/deep/other.js
+/app/node_modules/dev/package.json
+/app/node_modules/dev/index.js
+/tool/package.json
+/tool/node_modules/unused/package.json
+/tool/node_modules/unused/index.js
+"""
+    captured = {
+        ImagePath(
+            "/app/package.json"
+        ): b'{"dependencies": {"late": "1", "absent": "1"}, "devDependencies": {"dev": "1"}}',
+        ImagePath("/app/node_modules/late/package.json"): b'{"optionalDependencies": {"deep": "1"}}',
+        ImagePath("/tool/package.json"): b'{"dependencies": {"unused": "1"}}',
+    }
+    chosen = selection("read /app/server.js", tree, captured=captured)
+    late = "/app/node_modules/late"
+    assert kept(chosen, tree) == {"/app/server.js"} | {
+        f"{late}{path}"
+        for path in ("/package.json", "/index.js", "/node_modules/deep/package.json", "/node_modules/deep/index.js")
+    }
+    assert {reason.detail for item in chosen.selected for reason in item.reasons if reason.kind == "package"} == {
+        "npm/late, on which the app in /app depends",
+        "npm/deep, on which npm/late depends",
+    }
+
+
+@pytest.mark.parametrize("broken", [b"", b"[]", b"{", b'{"dependencies": ["late"]}', b"\xff"])
+def test_a_package_json_that_says_nothing_takes_nothing(broken: bytes) -> None:
+    tree = "/app/server.js\n/app/package.json\n/app/node_modules/late/package.json\n"
+    chosen = selection("read /app/server.js", tree, captured={ImagePath("/app/package.json"): broken})
+    assert kept(chosen, tree) == {"/app/server.js"}
+
+
+def test_what_python_s_metadata_require_stays_but_not_for_extras() -> None:
+    metadata = b"Name: foo\nRequires-Dist: Bar (>=1)\nRequires-Dist: spam; extra == 'x'\n\nRequires-Dist: eggs\n"
+    tree = TREE + "".join(f"{SITE}/{name}-1.dist-info/RECORD\n{SITE}/{name}.py\n" for name in ("spam", "eggs"))
+    records = {ImagePath(f"{SITE}/{name}-1.dist-info/RECORD"): f"{name}.py,,\n".encode() for name in ("spam", "eggs")}
+    captured = {**CAPTURED, **records, ImagePath(f"{SITE}/foo-1.dist-info/METADATA"): metadata}
+    chosen = selection(tree=tree, captured=captured)
+    assert kept(chosen, tree) == BY_FILE | LANGUAGES | {f"{SITE}/bar.py", f"{SITE}/bar-1.dist-info/RECORD"}
+
+
 def test_without_a_workload_stays_what_was_installed_beside_what_was_used() -> None:
     trace = "read /app/server.js\nread /app/node_modules/used/index.js\nread /usr/share/nodejs/x/index.js"
     opened = {line.removeprefix("read ") for line in trace.splitlines()}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from slimtasks.packages import perl, python
+from slimtasks.packages import node, perl, python
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.languages import tree_of
-from slimtasks.packages.node import npm_packages
 from slimtasks.packages.ruby import gems
 from slimtasks.packages.runtimes import runtimes
 from slimtasks.records import ImagePath
-from slimtasks.rootfs import Tree
+from slimtasks.rootfs import Tree, parent
 
 # Opened of every distribution there is, by whoever looks for one of them: importlib.metadata, RubyGems, Python's start.
 _LOOKED_THROUGH = re.compile(
@@ -23,7 +23,7 @@ _LOOKED_THROUGH = re.compile(
 
 def captured(path: str) -> bool:
     """Whether finding the distributions takes the file's content."""
-    return python.captured(path) or perl.captured(path)
+    return python.captured(path) or perl.captured(path) or node.captured(path)
 
 
 def is_looked_through(path: str) -> bool:
@@ -41,7 +41,12 @@ class Distributions:
     @classmethod
     def of(cls, tree: Tree, files: Mapping[ImagePath, bytes]) -> Distributions:
         """`files`: the contents of what `captured` asks for."""
-        told = [*runtimes(tree), *python.python_distributions(tree, files), *npm_packages(tree), *gems(tree)]
+        told = [
+            *runtimes(tree),
+            *python.python_distributions(tree, files),
+            *node.npm_packages(tree, files),
+            *gems(tree),
+        ]
         told += perl.cpan_distributions(tree, files)
         told += _packaged(tree, {path for distribution in told for path in distribution.paths})
         whole = tuple(_with_compiled(told, tree))
@@ -50,6 +55,19 @@ class Distributions:
             for path in distribution.paths:
                 owners.setdefault(path, distribution)
         return cls(whole, owners)
+
+    @cached_property
+    def _by_place(self) -> Mapping[tuple[str, ImagePath], Distribution]:
+        """npm's by their folder, Python's by the folder of their metadata."""
+        return {(one.name, one.place if one.name.startswith("npm/") else parent(one.place)): one for one in self.all}
+
+    def found(self, place: ImagePath, names: Iterable[str]) -> Iterator[Distribution]:
+        """Those of the names 'npm/x' and 'pypi/x' that what lies in `place` gets where it asks for them."""
+        for name in names:
+            places = node.looked_for(place, name) if name.startswith("npm/") else (parent(place),)
+            found = next((one for at in places if (one := self._by_place.get((name, at)))), None)
+            if found is not None:
+                yield found
 
 
 def _packaged(tree: Tree, told: set[ImagePath]) -> Iterator[Distribution]:

@@ -12,9 +12,11 @@ from slimtasks.records import ImagePath
 from slimtasks.rootfs import Tree, join, normalise, parent
 
 _CAPTURED = re.compile(
-    r".*\.dist-info/(?:RECORD|direct_url\.json|top_level\.txt)|.*\.egg-info/(?:installed-files|top_level)\.txt",
+    r".*\.dist-info/(?:RECORD|METADATA|direct_url\.json|top_level\.txt)|.*\.egg-info/(?:installed-files|top_level)\.txt",
     re.DOTALL,
 )
+# PEP 508; what only an extra needs has a marker that says so.
+_NEEDED = re.compile(r"^Requires-Dist:[ \t]*([\w.-]+)(?![^\n]*\bextra\s*==)", re.MULTILINE)
 _METADATA = re.compile(r"([^-]+)(?:-.*)?\.(dist-info|egg-info|egg)", re.DOTALL)
 _SITES = ("/site-packages", "/dist-packages")
 _BUILT_ELSEWHERE = re.compile(r"/(?:croot|conda-bld|feedstock_root)/")  # what conda's packages tell of their making
@@ -23,7 +25,7 @@ _COMPILED = re.compile(r"(.*/)__pycache__/([^/]+?)\.[^./]+(?:\.opt-\d)?\.pyc", r
 
 def captured(path: str) -> bool:
     """Whether finding distributions takes the file's content."""
-    return path.endswith((".txt", "/RECORD", ".json")) and _CAPTURED.fullmatch(path) is not None
+    return path.endswith((".txt", "/RECORD", "/METADATA", ".json")) and _CAPTURED.fullmatch(path) is not None
 
 
 def compiled_from(path: ImagePath) -> ImagePath | None:
@@ -42,8 +44,8 @@ def python_distributions(tree: Tree, files: Mapping[ImagePath, bytes]) -> Iterat
         found = _paths(place, match[2], tree, files) if entry.type == "dir" or not entry.package else ()
         paths = tuple(sorted({path for path in found if _is_file(path, tree)}))
         if paths:
-            name = re.sub(r"[-_.]+", "-", match[1]).lower()
-            yield Distribution(f"pypi/{name}", place, paths, _local(files.get(join(place, "direct_url.json"))))
+            needs, local = _needs(files.get(join(place, "METADATA"))), _local(files.get(join(place, "direct_url.json")))
+            yield Distribution(_named(match[1]), place, paths, needs, local)
 
 
 def _paths(place: ImagePath, kind: str, tree: Tree, files: Mapping[ImagePath, bytes]) -> Iterable[ImagePath]:
@@ -77,6 +79,16 @@ def _by_names(place: ImagePath, names: Iterable[str], tree: Tree) -> Iterator[Im
     for name in list(names) or [called, called.lower()]:
         yield from tree.below(join(site, name))
         yield from (path for path in tree.children(site) if path.startswith((f"{site}/{name}.py", f"{site}/{name}.cp")))
+
+
+def _named(name: str) -> str:
+    """'pypi/x', in the one spelling that the index knows it by (PEP 503)."""
+    return f"pypi/{re.sub(r'[-_.]+', '-', name).lower()}"
+
+
+def _needs(metadata: bytes | None) -> tuple[str, ...]:
+    head = re.split(r"\r?\n\r?\n", _text(metadata or b""), maxsplit=1)[0]
+    return tuple(sorted(set(map(_named, _NEEDED.findall(head)))))
 
 
 def _is_file(path: ImagePath, tree: Tree) -> bool:

@@ -10,6 +10,7 @@ from slimtasks.packages.dependencies import staying
 from slimtasks.packages.distribution import Distribution
 from slimtasks.packages.distributions import is_looked_through
 from slimtasks.packages.dpkg import is_essential, stanzas
+from slimtasks.packages.node import app_of
 from slimtasks.records import ImagePath, Reason, Selected, bare_name
 from slimtasks.rootfs import parent
 from slimtasks.selection.image import FatImage
@@ -91,16 +92,29 @@ def is_metadata(choice: Selected) -> bool:
 def _distributions(image: FatImage, *, beside: bool) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
     """The languages' packages of which a file was opened that is no metadata, by a name that no other one has.
 
+    And what they, the user's own and the apps of which a file was opened say that they depend on.
+
     `beside`: those, too, that a language's own tools installed in the same place as one of them.
     """
     used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
     places: dict[ImagePath, str] = {}
+    needing = {one.place: (one.name, one.needs) for one in image.distributions.all if one.local}
     for path in sorted(image.opened):
         owner = image.distributions.owners.get(path)
         if owner is not None and not is_looked_through(path):
             reason = Reason("package", f"{owner.name}, of which {path} was used", path)
             used.setdefault(f"{owner.name} {owner.place}", (owner.paths, reason))
             places.setdefault(_place(owner), owner.name)
+            needing.setdefault(owner.place, (owner.name, owner.needs))
+        elif owner is None and (app := app_of(path, image.inputs.captured)):
+            needing.setdefault(app[0], (f"the app in {app[0]}", app[1]))
+    while needing:
+        place, (needer, names) = needing.popitem()
+        for other in image.distributions.found(place, names):
+            if f"{other.name} {other.place}" not in used:
+                reason = Reason("package", f"{other.name}, on which {needer} depends")
+                used[f"{other.name} {other.place}"] = (other.paths, reason)
+                needing[other.place] = (other.name, other.needs)
     for other in image.distributions.all if beside else ():
         name = places.get(_place(other))
         if name and not any((entry := image.tree.lookup(path)) and entry.package for path in other.paths[:1]):
