@@ -80,7 +80,11 @@ def test_a_repo_without_images(repo: Repo) -> None:
     for name in ("web", "ground"):
         repo.path(f"images/{name}").rename(repo.path(f".{name}"))
     result = repo.run()
-    assert (result.status, result.output.strip()) == (0, "images/: no image is declared here yet")
+    note = "images/: no image is declared here yet; `doit init IMAGE` declares one"
+    assert (result.status, result.output.strip()) == (0, note)
+    for words in (("lock",), ("push", "web"), ("removed", "web"), ("update", "web")):
+        result = repo.run(*words)
+        assert (result.status, "there is none here yet: `doit init IMAGE` writes" in result.output) == (3, True)
 
 
 PRINTER = """\

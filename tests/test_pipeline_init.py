@@ -263,10 +263,12 @@ def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
         ("compose.yaml", {"context": ".", "command": ("web",)}, "--context .: the Compose file says it"),
         ("compose.yaml", {"command": ("base",)}, "base has no name that an image can have here: 'base' is the name"),
         ("compose.yaml:web", {}, "from.service: found 'web'"),
+        ("composed.yaml", {"command": ("web",)}, "composed.yaml is no file here"),
+        ("composed.yml:web", {}, "composed.yml is no file here"),
     ],
 )
 def test_no_image(folder: Folder, written: str, wish: dict[str, Any], problem: str) -> None:
-    if written.startswith("compose.yaml"):
+    if written.startswith("compose"):
         (folder.root / "compose.yaml").write_text("services: {api: {image: x}}\n")
     before = sorted(folder.root.iterdir())
     with pytest.raises(SlimError) as raised:

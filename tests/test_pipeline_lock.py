@@ -109,7 +109,7 @@ def test_a_lock_that_was_edited(repo: Repo) -> None:
     ("arguments", "said"),
     [
         ((), "ERROR: lock: which image? allowed: web\n"),
-        (("wbe", "ground"), "ERROR: lock: wbe, ground: not an image that is traced; allowed: web\n"),
+        (("webb", "ground"), "ERROR: lock: webb, ground: not an image that is traced; did you mean web? allowed: "),
     ],
 )
 def test_what_cannot_be_locked(repo: Repo, arguments: tuple[str, ...], said: str) -> None:

@@ -267,4 +267,4 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_images(tmp_path: Path) -> None:
-    assert load(tmp_path, {}).notes == ("images/: no image is declared here yet",)
+    assert load(tmp_path, {}).notes == ("images/: no image is declared here yet; `doit init IMAGE` declares one",)

@@ -87,16 +87,12 @@ def _write(text: str) -> int:
 def slim_image(session: Session, command: str, name: str) -> Any:
     """The declared slim image; SlimError with what was meant where there is none of that name."""
     from slimtasks.errors import SlimError
-    from slimtasks.spec.suggest import meant
+    from slimtasks.spec.suggest import choice
 
     slim = [image.name for image in session.by_name.values() if image.kind == "slim"]
     if name in slim:
         return session.by_name[name]
     if name in session.by_name:
         kind = session.by_name[name].kind
-        raise SlimError(
-            f"{command}: {name} is of kind {kind}, nothing is selected in it", f"allowed: {', '.join(slim)}"
-        )
-    near = meant(name, slim)
-    hint = f"did you mean {near}? " if near else ""
-    raise SlimError(f"{command}: no image is called {name}", f"{hint}allowed: {', '.join(slim)}")
+        raise SlimError(f"{command}: {name} is of kind {kind}, nothing is selected in it", choice(slim))
+    raise SlimError(f"{command}: no image is called {name}", choice(slim, name))

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from doit.cmd_run import Run, opt_outfile, opt_reporter, opt_verbosity
 from doit.exceptions import InvalidCommand
 
+from slimtasks.spec.suggest import choice
+
 
 class RunNamed(Run):  # type: ignore[misc]  # doit has no types
     """Runs `_COMMAND:NAME` for each NAME, and the tasks that it needs."""
@@ -28,6 +30,6 @@ class RunNamed(Run):  # type: ignore[misc]  # doit has no types
         unknown = [name for name in pos_args if name not in there]
         if unknown or not pos_args:
             what = f"{', '.join(unknown)}: not {self.named};" if unknown else "which image?"
-            raise InvalidCommand(f"{command}: {what} allowed: {', '.join(sorted(there))}")
+            raise InvalidCommand(f"{command}: {what} {choice(there, next(iter(unknown), ''))}")
         self.sel_tasks = [word for name in pos_args for word in (f"_{command}:{name}", *options)]
         return int(Run._execute(self, outfile, verbosity, continue_=True, reporter=reporter))

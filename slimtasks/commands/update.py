@@ -9,7 +9,7 @@ from doit.cmd_run import Run
 from doit.exceptions import InvalidCommand
 
 from slimtasks.commands.named import RunNamed
-from slimtasks.spec.suggest import meant
+from slimtasks.spec.suggest import choice
 
 
 class Update(Run):  # type: ignore[misc]  # doit has no types
@@ -30,9 +30,7 @@ class Update(Run):  # type: ignore[misc]  # doit has no types
         tasks = {task.name.partition(":")[2]: task for task in self.task_list if task.name.startswith("_update:")}
         for name in pos_args:
             if name not in tasks:
-                near = meant(name, tasks)
-                hint = f"did you mean {near}? " if near else ""
-                raise InvalidCommand(f"update: no image is called {name}; {hint}allowed: {', '.join(sorted(tasks))}")
+                raise InvalidCommand(f"update: no image is called {name}; {choice(tasks, name)}")
         named = [name for name in self.sel_tasks if name in tasks]  # without arguments, doit's defaults
         below = {name: tuple(_below(tasks, name)) for name in tasks}
         fetched = list(dict.fromkeys(one for name in named for one in (*below[name], name)))

@@ -13,6 +13,8 @@ from slimtasks.proposal.naming import check_reference, checked, is_identity, nam
 from slimtasks.proposal.text import Draft
 from slimtasks.spec.sources import SPEC_NAMES
 
+_COMPOSE = (".yaml", ".yml")
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -38,6 +40,8 @@ def draft_of(wish: Wish) -> tuple[str, Draft]:
         return _of_service(wish, *compose)
     dockerfile = _dockerfile(Path(wish.written))
     if dockerfile is None:
+        if (file := wish.written.partition(":")[0]).endswith(_COMPOSE):
+            raise SlimError(f"{file} is no file here", "say where the Compose file is: `doit init FILE SERVICE`")
         check_reference(wish.written)
         if wish.context:
             raise SlimError(f"--context {wish.context}: {wish.written} is no Dockerfile", "leave it out")
@@ -57,7 +61,7 @@ def draft_of(wish: Wish) -> tuple[str, Draft]:
 def _compose(written: str) -> tuple[Path, str] | None:
     """The Compose file that is meant, and the service where it is said with it; None for no such file."""
     for name, service in ((written, ""), written.rpartition(":")[::2]):
-        if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        if name.endswith(_COMPOSE) and Path(name).is_file():
             return Path(name), service
     return None
 

@@ -29,6 +29,9 @@ class Loaded:
     variables: frozenset[str]
 
 
+_NO_IMAGES = "images/: no image is declared here yet; `doit init IMAGE` declares one"
+
+
 def load(root: Path, environ: Variables[str, str], unwritten: Variables[Path, bytes] | None = None) -> Repo:
     """The repo's images; raises SpecError with all mistakes of all files.
 
@@ -48,7 +51,7 @@ def load_traced(root: Path, environ: Variables[str, str], unwritten: Variables[P
     default = _default(reading, defaults, names)
     if reading.mistakes:
         raise _spec_error(reading)
-    notes = tuple(reading.notes) if names else (*reading.notes, "images/: no image is declared here yet")
+    notes = tuple(reading.notes) if names else (*reading.notes, _NO_IMAGES)
     repo = Repo(root, images, default, notes, defaults.shared_layers)
     return Loaded(repo, reading.sources, frozenset(reading.caller.asked))
 

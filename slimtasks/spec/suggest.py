@@ -87,6 +87,15 @@ def meant(key: str, allowed: Iterable[str]) -> str:
     return plain[close[0]] if close else ""
 
 
+def choice(names: Iterable[str], said: str = "") -> str:
+    """Which images may be named, behind the one that was probably meant by what was `said`."""
+    known = sorted(names)
+    if not known:
+        return "there is none here yet: `doit init IMAGE` writes the spec of one"
+    near = meant(said, known)
+    return f"{f'did you mean {near}? ' if near else ''}allowed: {', '.join(known)}"
+
+
 def _plain(key: str) -> str:
     return key.lower().replace("-", "").replace("_", "")
 
