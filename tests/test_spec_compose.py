@@ -43,6 +43,20 @@ def test_an_image(tmp_path: Path) -> None:
     assert image.tags == ("web:latest",)
 
 
+def test_only_never_is_taken_over_of_when_an_image_is_pulled(tmp_path: Path) -> None:
+    compose = (
+        "services:\n"
+        "  web: {image: ground, pull_policy: never, depends_on: [db, cache, near]}\n"
+        "  db: {image: postgres, pull_policy: never}\n"
+        "  cache: {image: redis, pull_policy: always}\n"
+        "  near: {image: near, pull_policy: never}\n"
+    )
+    spec = "services: {near: {pull_policy: missing}}\n"
+    ground = {"ground": "kind: base\nfrom: {image: x}\n"}  # which the Compose file need not know of
+    image = one(tmp_path, compose, spec, images=ground)
+    assert image.never_pulled == {"ground", "postgres"} and image.depends == ("ground",)
+
+
 BUILDS = {
     "app": ("app/Dockerfile", "app", "", ()),
     "{context: app, target: last, args: {A: 1, B: , C: , D: true}}": (

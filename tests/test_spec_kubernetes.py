@@ -56,6 +56,11 @@ def run(root: Path, container: str, pod: str = "") -> Run:
     return one(root, manifest(container, pod)).run
 
 
+@pytest.mark.parametrize(("policy", "taken"), [("Never", "never"), ("Always", "missing"), ("IfNotPresent", "missing")])
+def test_when_its_image_is_pulled(tmp_path: Path, policy: str, taken: str) -> None:
+    assert one(tmp_path, manifest(f"imagePullPolicy: {policy}")).source.pull_policy == taken
+
+
 @pytest.mark.parametrize(
     ("kind", "before", "after"),
     [

@@ -104,6 +104,12 @@ def text(value: str, place: Place) -> Scalar:
     return Scalar(value, place, value)
 
 
+def never_pulled(node: Node | None, never: str) -> dict[str, Node]:
+    """The `pull_policy` of a spec where the file's is `never`; nothing where it says how often to ask a registry."""
+    said = isinstance(node, Scalar) and node.value == never
+    return {"pull_policy": text("never", node.place)} if node and said else {}
+
+
 def as_text(pairs: Node) -> Node:
     """Variables by name, of which true and false are meant as text."""
     if not isinstance(pairs, Mapping):

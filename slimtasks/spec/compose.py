@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slimtasks.errors import SlimError
-from slimtasks.spec.borrowed import Borrowed, as_written, taken_over, text, unknown_name
+from slimtasks.spec.borrowed import Borrowed, as_written, never_pulled, taken_over, text, unknown_name
 from slimtasks.spec.compose_build import image_source
 from slimtasks.spec.compose_service import ComposeService
 from slimtasks.spec.disk import Disk
@@ -135,7 +135,8 @@ class _File:
         image, build = node.items.get("image"), node.items.get("build")
         if build is not None:
             image = text(f"{self.path.parent.name}-{name}", node.keys.get("build", build.place))
-        return replace(run, items={**run.items, "image": image}) if image else run
+        policy = never_pulled(node.items.get("pull_policy"), "never")
+        return replace(run, items={**run.items, "image": image, **policy}) if image else run
 
     def _long(self, tree: Mapping) -> Mapping:
         tree = Longhand(tree, self.reading.mistakes).expand()

@@ -9,7 +9,7 @@ import posixpath
 import re
 from dataclasses import replace
 
-from slimtasks.spec.borrowed import as_text, taken_over, text, unknown_name
+from slimtasks.spec.borrowed import as_text, never_pulled, taken_over, text, unknown_name
 from slimtasks.spec.build_args import with_callers_values
 from slimtasks.spec.interpolate import Caller
 from slimtasks.spec.reading import Reading
@@ -38,7 +38,7 @@ def image_source(reading: Reading, caller: Caller, file: Mapping, service: Mappi
     if build is not None:
         return _built(reading, caller, file, build, (*loc, "build"))
     if image is not None:
-        return Mapping({"image": image}, image.place)
+        return Mapping({"image": image, **never_pulled(service.items.get("pull_policy"), "never")}, image.place)
     reading.wrong(service.place, loc, "found neither image nor build; needed: one of them")
     return None
 

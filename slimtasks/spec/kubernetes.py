@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slimtasks.spec.borrowed import Borrowed, as_written, text, unknown_name
+from slimtasks.spec.borrowed import Borrowed, as_written, never_pulled, text, unknown_name
 from slimtasks.spec.kubernetes_data import Data
 from slimtasks.spec.kubernetes_probes import steps_of
 from slimtasks.spec.kubernetes_volumes import volumes_of
@@ -135,7 +135,8 @@ class _Container:
         before, after, healthcheck = steps_of(self.reading, self.node, self.loc)
         if healthcheck:
             run = replace(run, items={"healthcheck": healthcheck, **run.items})
-        long = Longhand(Mapping({"from": Mapping({"image": image}, image.place), "run": run}, run.place)).expand()
+        taken = {"image": image, **never_pulled(self.node.items.get("imagePullPolicy"), "Never")}
+        long = Longhand(Mapping({"from": Mapping(taken, image.place), "run": run}, run.place)).expand()
         source, whole = long.items["from"], long.items["run"]
         assert isinstance(source, Mapping)
         valid = validated(whole, Run, self.loc, self.reading.mistakes)

@@ -145,7 +145,8 @@ def _with_references(reading: Reading, draft: Draft, declared: Declared) -> Imag
         elif name:
             references.add((written, name))
             policy: Loc = (*loc[:-1], "pull_policy")
-            if find(draft.tree, policy):
+            node = find(draft.tree, policy)
+            if node and node.place.file == draft.tree.place.file:  # another tool's file need not know of this repo
                 problem = f"only beside an image of a registry; {written} is one of this repo"
                 reading.wrong(draft.place(policy), policy, problem)
     return replace(image, references=tuple(sorted(references)), dockerfile_images=draft.dockerfile_images)
