@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slimtasks import fatfiles
 from slimtasks.cleaning import clean
-from slimtasks.errors import SlimError
+from slimtasks.errors import SlimError, WorkloadError
 from slimtasks.job import Job, result_file
 from slimtasks.oci.config import KIND_LABEL
 from slimtasks.proposal.facts import Facts, facts_of, started_by
@@ -19,7 +19,7 @@ from slimtasks.proposal.seen import Seen
 from slimtasks.proposal.steps import Guess, guess
 from slimtasks.proposal.text import Draft, spec_text
 from slimtasks.proposal.wish import Wish, draft_of
-from slimtasks.proving import workload_on
+from slimtasks.proving import of_another_machine, workload_on
 from slimtasks.records import Fat, whole_file
 from slimtasks.rootfs import Tree
 from slimtasks.selection.inputs import NotKept
@@ -34,8 +34,10 @@ from slimtasks.stages import fat as fat_stage
 from slimtasks.workload.health import tried_config
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.trial import Trial
+from slimtasks.workload.unstarted import START_HINT
 
 DODO = "dodo.py"
+_OTHERWISE = "start it otherwise: `doit init IMAGE COMMAND...`; or correct CMD and ENTRYPOINT of the image"
 _DODO_TEXT = """\
 # What doit reads: the images below images/.
 from slimtasks.dodo import DOIT_CONFIG, task_images
@@ -127,13 +129,9 @@ def _no_new_build(session: Session) -> Iterator[None]:
 
 def _facts(job: Job, fat: Fat) -> Facts:
     """How the image is started; SlimError where it cannot be run here."""
-    machine, system = fat.config.get("architecture") or "", fat.config.get("os") or "linux"
-    here = job.engine.info.architecture
-    if system != "linux" or (machine and machine != here):
-        raise SlimError(
-            f"{job.image.name}: the image is for {system}/{machine}, this engine runs linux/{here}",
-            f"get the one for it: `docker pull --platform linux/{here} IMAGE`; or do this on an engine for {machine}",
-        )
+    foreign = of_another_machine(job, fat)
+    if foreign:
+        raise SlimError(f"{job.image.name}: {foreign.what}", foreign.hint)
     facts = started_by(facts_of(tried_config(job.image, fat.config.get("config") or {})), job.image.run)
     if not facts.entrypoint and not facts.command:
         raise SlimError(
@@ -145,7 +143,10 @@ def _facts(job: Job, fat: Fat) -> Facts:
 
 def _seen(job: Job, fat: Fat, facts: Facts) -> Seen:
     workload = workload_on(job, fat.id, (), fat_id=fat.id, tracer=_tracer(job), customised=True)
-    return look(Trial(job.engine, PlainLauncher(job.engine), workload), facts)
+    try:
+        return look(Trial(job.engine, PlainLauncher(job.engine), workload), facts)
+    except WorkloadError as error:
+        raise WorkloadError(error.what, _OTHERWISE if error.hint == START_HINT else error.hint) from error
 
 
 def _tracer(job: Job) -> str:

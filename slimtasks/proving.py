@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from slimtasks.additions import as_tar
+from slimtasks.errors import SlimError
 from slimtasks.job import Job
+from slimtasks.records import Fat
 from slimtasks.spec import Step
 from slimtasks.spec.host_files import other_images
 from slimtasks.workload.failure import StepFailed
@@ -38,6 +40,20 @@ def teller(job: Job) -> Callable[[StepResult], None]:
             job.say(f"{step.name} {step.title}: {step.seconds:.2f} s")
 
     return tell
+
+
+def of_another_machine(job: Job, fat: Fat) -> SlimError | None:
+    """That the fat image is for another machine than the engine's; None where it is not."""
+    machine, system = fat.config.get("architecture") or "", fat.config.get("os") or "linux"
+    here = job.engine.info.architecture
+    if system == "linux" and machine in ("", here):
+        return None
+    image = job.image.source.image
+    pull = f"get the one for it: `docker pull --platform linux/{here} {image}`"
+    return SlimError(
+        f"the image is for {system}/{machine}, this engine runs linux/{here}",
+        f"{pull if image else f'build it for linux/{here}'}; or do this on an engine for {machine}",
+    )
 
 
 def declared_others(job: Job, steps: tuple[Step, ...]) -> Mapping[str, str]:

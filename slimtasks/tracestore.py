@@ -7,7 +7,7 @@ from dataclasses import replace
 from slimtasks import fatfiles
 from slimtasks.errors import IncompleteTrace, ServiceFailed, WorkloadError
 from slimtasks.job import Job
-from slimtasks.proving import teller, workload_on
+from slimtasks.proving import of_another_machine, teller, workload_on
 from slimtasks.records import Fat, has_all_lines
 from slimtasks.rootfs import Tree
 from slimtasks.sources.tracer import tracer_id
@@ -81,15 +81,19 @@ def _record(job: Job, fat: Fat) -> tuple[Recording, Backend]:
         except WorkloadError as error:
             if not error.step:  # nothing ran
                 what = within(job.image.scenario, error.what)
-                raise WorkloadError(f"{job.image.name}: {what}", error.hint) from error
-            raise _untraced(error) from error
+                raise WorkloadError(f"{job.image.source.where}: from: {what}", error.hint) from error
+            raise _untraced(job, fat, error) from error
         return launcher.finish(), sidecar.backend
 
 
-def _untraced(error: WorkloadError) -> WorkloadError:
+def _untraced(job: Job, fat: Fat, error: WorkloadError) -> WorkloadError:
     """The error of a workload that failed where nothing is slim yet, which says so."""
-    what, hint = "the workload fails on the fat image already", "make it pass on the image that you build first"
+    what, hint = "the workload fails on the fat image already, so there is nothing to trace", error.hint
+    foreign = of_another_machine(job, fat)
     if isinstance(error, ServiceFailed):
-        what, hint = "a service that the workload needs fails", "see to the service first"
-    what = f"{what}, so there is nothing to trace\n{error.what}"
-    return WorkloadError(what, error.hint or hint, step=error.step)
+        what, hint = "a service that the workload needs fails, so there is nothing to trace", hint or "see to it first"
+    elif foreign:
+        what, hint = f"{what}: {foreign.what}", foreign.hint
+    return WorkloadError(
+        f"{what}\n{error.what}", hint or "make it pass on the image that you build first", step=error.step
+    )

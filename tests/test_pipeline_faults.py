@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
+from engine_images import image_of
 from faults import DOCKERFILE, SERVER, SPEC, fails, refused
 from pipeline_repo import Repo
+from tars import d, f, tar
 
 pytest_plugins = ("engine_images", "pipeline_repo", "faults")
 pytestmark = pytest.mark.engine
@@ -109,13 +114,48 @@ def test_a_port_that_never_opens(site: Repo) -> None:
 
 def test_an_image_without_a_command(site: Repo) -> None:
     site.replace(DOCKERFILE, 'CMD ["server"]\n', "")
-    what = "web: there is nothing to start: the image has neither CMD nor ENTRYPOINT, and the spec no run.command"
+    what = f"{SPEC}:2:7: from: there is nothing to start: the image has neither CMD nor ENTRYPOINT, and the spec no "
     fails(site, site.run(), "trace:web", what)
 
 
 def test_a_command_that_is_not_there(site: Repo) -> None:
     site.replace(DOCKERFILE, '["server"]', '["absent"]')
-    fails(site, site.run(), "trace:web", "ended by itself with exit status 127", "absent: not found")
+    what = "start failed: the container does not start: the image has no absent in its PATH\n"
+    fails(site, site.run(), "trace:web", what, "-> see `run:` in the spec, and CMD and ENTRYPOINT of the image")
+
+
+def test_an_image_for_another_machine(site: Repo, busybox: Path) -> None:
+    program, tag = bytearray(busybox.read_bytes()), f"{site.tags}/other:1"
+    program[18:20] = b"\xfe\xff"  # e_machine of elf(5), one that no kernel and no emulator knows
+    layer = tar(d("bin"), f("bin/httpd", bytes(program), 0o755))
+    site.engine.load_stream(iter([image_of(tag, layer, {"Cmd": ["httpd"]}, "riscv64")]))
+    site.write(SPEC, f"tags: [{site.tags}/web]\nfrom: {{image: '{tag}'}}\nworkload:\n  - http: {{}}\n")
+    what = "so there is nothing to trace: the image is for linux/riscv64, this engine runs linux/"
+    start = f"{SPEC}: start failed: the container does not start: httpd is no file that may be executed, or no program"
+    pull, other = (
+        "-> get the one for it: `docker pull --platform linux/",
+        f" {tag}`; or do this on an engine for riscv64",
+    )
+    fails(site, site.run("web"), "trace:web", what, start, pull, other)
+
+
+def test_a_port_of_this_machine_that_is_taken(site: Repo) -> None:
+    """The image is reached by a port that is free, whatever the spec publishes."""
+    with socket.create_server(("", 0)) as server:
+        ports = f"ports: ['{server.getsockname()[1]}:80']"
+        site.replace(SPEC, "{stop_grace_period: 5s}", f"{{stop_grace_period: 5s, {ports}}}")
+        result = site.run("web")
+    assert result.status == 0 and "trace:web" in result.ran, result.output
+
+
+def test_a_service_that_never_gets_ready(site: Repo) -> None:
+    service = "db: {image: ground, command: [sleep, '60'], expose: [5432]}"
+    site.append(SPEC, f"trace: {{timeout: 3s}}\nservices:\n  {service}\n")
+    what = f"{SPEC}:13:3: service db failed: port 5432: nobody listens after "
+    note = "the whole workload may take 3 s (`trace: timeout:`)"
+    first = "a service that the workload needs fails, so there is nothing to trace\n"
+    hint = "-> give it what it waits for; or say what shows that it is ready: `healthcheck:` of services.db, or"
+    fails(site, site.run("web"), "trace:web", first, what, note, hint)
 
 
 @pytest.mark.parametrize("step", ["exec", "oneshot", "client"])

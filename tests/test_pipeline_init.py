@@ -24,7 +24,9 @@ pytest_plugins = ("engine_images", "pipeline_repo")
 pytestmark = pytest.mark.engine
 
 HTTPD = ["httpd", "-f", "-p", "8080", "-h", "/www"]
+NOT_STARTED = "start failed: the container does not start: "
 PAGE = f("www/index.html", "<p>hello</p>\n")
+OTHER = f("bin/other", b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xfe\xff" + bytes(44), 0o755)  # of no machine
 CACHE = f("var/cache/apt/pkgcache.bin", bytes(100_000))  # which goes: a slim image has to be smaller
 
 
@@ -192,7 +194,12 @@ def test_a_dockerfile(folder: Folder) -> None:
     ("config", "problem", "hint"),
     [
         ({"Cmd": None}, "the image has neither CMD nor ENTRYPOINT", "say it: `doit init IMAGE COMMAND...`"),
-        ({"Cmd": ["absent"]}, "start failed: the container does not start: the image has no absent in its PATH", ""),
+        ({"Cmd": ["absent"]}, f"{NOT_STARTED}the image has no absent in its PATH", "start it otherwise: `doit init"),
+        (
+            {"Cmd": ["other"]},
+            f"{NOT_STARTED}/bin/other is no program for this machine",
+            "start it otherwise: `doit init",
+        ),
         ({"Labels": {KIND_LABEL: "slim"}}, "is slim already", "name the image that it was cut out of"),
         ({"architecture": "riscv64"}, "the image is for linux/riscv64, this engine runs linux/", "get the one for it"),
     ],
@@ -200,7 +207,7 @@ def test_a_dockerfile(folder: Folder) -> None:
 def test_what_cannot_be_started(folder: Folder, config: dict[str, Any], problem: str, hint: str) -> None:
     architecture = config.pop("architecture", "")
     with pytest.raises(SlimError) as raised:
-        folder.init(folder.image(config, architecture=architecture))
+        folder.init(folder.image(config, OTHER, architecture=architecture))
     assert problem in raised.value.what and raised.value.hint.startswith(hint)
     assert "image.yaml" not in raised.value.what
     assert list(folder.root.iterdir()) == [] and held_by(folder.engine, folder.root) == []
@@ -265,11 +272,14 @@ def test_a_command_for_an_image_that_has_none(folder: Folder) -> None:
         ("compose.yaml:web", {}, "from.service: found 'web'"),
         ("composed.yaml", {"command": ("web",)}, "composed.yaml is no file here"),
         ("composed.yml:web", {}, "composed.yml is no file here"),
+        ("compose.yaml:asks", {}, "compose.yaml:3:17: services.asks.image: the variable TAG is required: say which"),
     ],
 )
 def test_no_image(folder: Folder, written: str, wish: dict[str, Any], problem: str) -> None:
     if written.startswith("compose"):
-        (folder.root / "compose.yaml").write_text("services: {api: {image: x}}\n")
+        (folder.root / "compose.yaml").write_text(
+            "services:\n  api: {image: x}\n  asks: {image: 'x:${TAG:?say which}'}\n"
+        )
     before = sorted(folder.root.iterdir())
     with pytest.raises(SlimError) as raised:
         folder.init(written, **wish)

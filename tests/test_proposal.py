@@ -210,6 +210,8 @@ def test_what_does_not_run_comes_with_its_log_and_the_variables_in_it(tmp_path: 
         "The container ended by itself with exit status 0. A service has to stay in the foreground.",
         "It logged nothing.",
     )
+    asks = guess(SERVICE, Seen(status=1, ending="with exit status 1", log=("getaddrinfo ENOTFOUND db",)))
+    assert asks.missing[-1].startswith("It asks for another host, which its container cannot find: let it be one of")
 
 
 def test_what_the_command_line_said(tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ MISTAKES = {
     ),
     BUILT: "1:54: services.api.build: found a service that is built; allowed: one that an image of this repo is made "
     "of (`from: {compose: compose.yaml, service: api}`), or its `image` in the `services` of the spec",
-    "services: {web: {image: '${NO:?why}'}}": "1:25: services.web.image: the variable NO is required: why",
+    "services: {web: {image: '${NO:?why}'}}": "1:25: services.web.image: the variable NO is required: why (`export NO=",
     "services: {web: {image: x, user: &a 0x10}}\nx: [": "3:1: bad YAML: ",
     "": "1:1: the file is empty; allowed: a mapping of keys",
 }

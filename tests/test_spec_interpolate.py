@@ -37,9 +37,9 @@ def test_filled(text: str) -> None:
 
 
 REFUSED = {
-    "${UNSET:?set it}": "the variable UNSET is required: set it",
-    "${UNSET?}": "the variable UNSET is required: it is not set",
-    "${EMPTY:?${A}}": "the variable EMPTY is required: a",
+    "${UNSET:?set it}": "the variable UNSET is required: set it (`export UNSET=...` sets it)",
+    "${UNSET?}": "the variable UNSET is required: it is not set (`export UNSET=...` sets it)",
+    "${EMPTY:?${A}}": "the variable EMPTY is required: a (`export EMPTY=...` sets it)",
     "${}": "found '${}'; allowed: ",
     "${1}": "found '${1}'; allowed: ",
     "${A!x}": "found '${A!x}'; allowed: ",

@@ -92,7 +92,7 @@ MISTAKES = {
     "run: {volumes: ['~/x:/x']}": "2:17: run.volumes[1].source: found '~/x'; allowed: ${HOME}/x",
     "workload: [host: {command: ./no.sh}]": "2:28: workload[1].host.command: images/app/no.sh does not exist",
     # variables
-    "run: {user: '${WHO:?say who}'}": "2:13: run.user: the variable WHO is required: say who",
+    "run: {user: '${WHO:?say who}'}": "2:13: run.user: the variable WHO is required: say who (`export WHO",
     "run: {user: '${}'}": "2:13: run.user: found '${}'; allowed: ${VAR}, ${VAR:-default},",
     # what is not there yet
     "limits: {size: 12}\nkind: build": "2:1: limits: not for kind build; allowed for: slim, base",

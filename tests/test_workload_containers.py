@@ -21,6 +21,7 @@ from slimtasks.errors import EngineError, WorkloadError
 from slimtasks.spec.model import Final, From, Image, Trace
 from slimtasks.spec.run import Run, Volume
 from slimtasks.spec.steps import ACTIONS, Action, Client, Exec, Host, Http, Oneshot, Step, Tcp, Wait
+from slimtasks.workload.other_hosts import HINT
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.readiness import READY_TIMEOUT
 from slimtasks.workload.report import StepResult, WorkloadResult
@@ -290,6 +291,14 @@ def test_steps_that_fail(engine: Engine, app: str, action: Action, what: str) ->
 def test_a_client_that_calls_the_container_by_another_name(engine: Engine, app: str) -> None:
     error = failure(engine, app, Client(command=("wget", "http://web/")))
     assert error.hint == "to clients the running container is the host app"
+
+
+def test_another_host_that_nobody_knows(engine: Engine, app: str) -> None:
+    get = ("wget", "http://api.invalid/")
+    error = failure(engine, app, HELLO, Exec(command=get))
+    assert "wget: bad address 'api.invalid'" in error.what and error.hint == HINT
+    error = failure(engine, app, HELLO, spec=with_run(command=("sh", "-c", f"{shlex.join(get)}; exit 1")))
+    assert "start failed: the container ended by itself with exit status 1\n" in error.what and error.hint == HINT
 
 
 def test_healthcheck(engine: Engine, busybox: Path) -> None:

@@ -64,4 +64,4 @@ def test_bytes_that_are_not_utf8_and_crlf() -> None:
 
 def test_shortened() -> None:
     assert shortened("abc", 3) == "abc"
-    assert shortened("abcd", 3) == "abc\n[... 4 characters in all]"
+    assert shortened("abcd", 3) == "a\n[... 4 characters in all ...]\ncd"

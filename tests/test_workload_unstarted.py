@@ -27,7 +27,7 @@ SAID = {
     (127, "crun: executable file `nope` not found in $PATH: No such file", ""): "the image has no nope in its PATH",
     (127, "", "nope: not found\n"): "the image has no nope in its PATH",
     (127, "", "/x: not found\n"): "the image has no /x, or not the interpreter that it names",
-    (126, "nope: cannot be executed\r\n", ""): "nope is no file that may be executed",
+    (126, "nope: cannot be executed\r\n", ""): "nope is no file that may be executed, or no program for this machine",
     (127, "", "sh: 1: nope: not found\n"): "",
     (127, "", "bash: line 1: nope: command not found\n"): "",
     (127, "words\n", "nope: not found\n"): "",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from slimtasks.engine.failure import Refused
 from slimtasks.engine.stopwatch import WORKLOAD
+from slimtasks.errors import WorkloadError
 from slimtasks.proposal.asking import ask
 from slimtasks.proposal.facts import Facts
 from slimtasks.proposal.seen import Seen, Told
@@ -21,6 +22,7 @@ from slimtasks.workload.readiness import LOG_TAIL, READY_TIMEOUT, wait_health
 from slimtasks.workload.runner import started, surrounded
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial
+from slimtasks.workload.unstarted import START_HINT
 
 _LATER = 2.0  # seconds for which further ports may open after the first one
 _NONE_NAMED = 10.0  # seconds in which a first port may open that the image does not expose
@@ -67,6 +69,9 @@ def _looked(trial: Trial, facts: Facts, clock: Clock) -> tuple[Seen, frozenset[i
         state, log = target.container.inspect()["State"], _log(target)
         if state["Running"]:
             return Seen(answers, inner, log=log, unhealthy=unhealthy), unnamed
+        why = target.refusal(state)
+        if why:
+            raise WorkloadError(f"start failed: the container does not start: {why}", START_HINT)
         return Seen(status=int(state["ExitCode"]), ending=ending(state), log=log), frozenset()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from slimtasks.proposal.facts import Facts
 from slimtasks.proposal.flow import flow
 from slimtasks.proposal.seen import Answered, Seen, Told
+from slimtasks.workload.other_hosts import hint_for
 
 _LETTERS = re.compile(r"[A-Za-z][A-Za-z ]{2,}[A-Za-z]")
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
@@ -44,6 +45,8 @@ def _broken(facts: Facts, seen: Seen) -> Guess:
     if not seen.status:
         ends += " A service has to stay in the foreground."
     said = ("Its last log lines:", *(f"  {line}" for line in log)) if log else ("It logged nothing.",)
+    asks = hint_for("\n".join(log))
+    said += (f"{asks[0].upper()}{asks[1:]}.",) if asks else ()
     return Guess(missing=(ends, *said), variables=tuple(named)[:MOST_VARIABLES])
 
 

@@ -68,7 +68,8 @@ class Caller:
         if operator.endswith("+"):
             return self.fill(rest) if is_set else ""
         if operator.endswith("?") and not is_set:
-            raise ValueError(f"the variable {name} is required: {self.fill(rest) or 'it is not set'}")
+            why = self.fill(rest) or "it is not set"
+            raise ValueError(f"the variable {name} is required: {why} (`export {name}=...` sets it)")
         if value is None:
             self.missing.add(name)
         return value or ""

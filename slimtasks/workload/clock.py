@@ -5,6 +5,11 @@ from __future__ import annotations
 import time
 
 
+def in_seconds(timeout: float) -> str:
+    """As messages tell it: '30 s', '0.7 s'."""
+    return f"{round(timeout, 1):g} s"
+
+
 class Clock:
     """What is left of the time of a whole workload, `limit` seconds."""
 
@@ -18,4 +23,4 @@ class Clock:
 
     def note(self) -> str:
         """What an error says where nothing is left."""
-        return "" if self.left() else f"the whole workload may take {self.limit:g} s (`trace: timeout:`)"
+        return "" if self.left() else f"the whole workload may take {in_seconds(self.limit)} (`trace: timeout:`)"

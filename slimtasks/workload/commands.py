@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +12,14 @@ from slimtasks.engine.config import ContainerConfig
 from slimtasks.engine.failure import Refused
 from slimtasks.errors import SlimError
 from slimtasks.spec.steps import Client, CommandStep, Exec, Host, Oneshot
+from slimtasks.workload.clock import in_seconds
 from slimtasks.workload.expect import shortened, text_of, unmet
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Exit, Launcher, run_to_end
+from slimtasks.workload.other_hosts import is_unknown
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.target import Target
 from slimtasks.workload.unstarted import HINT, in_words, unstarted
-
-# What resolvers say in programs' messages: glibc, musl, busybox, Go, Node.js, Java.
-_UNKNOWN_HOST = re.compile(
-    r"name or service not known|name does not resolve|name resolution|no such host|bad address|unknown ?host"
-    r"|could not resolve|getaddrinfo|no address associated",
-    re.IGNORECASE,
-)
 
 
 def run_exec(action: Exec, target: Target, timeout: float) -> None:
@@ -59,7 +53,7 @@ def run_client(action: Client, engine: Engine, image_id: str, network: str, name
     try:
         judge(action, _ended(action, PlainLauncher(engine), config, b"", timeout))
     except StepFailed as failure:
-        if _UNKNOWN_HOST.search(failure.came):
+        if is_unknown(failure.came):
             failure.hint = failure.hint or f"to clients the running container is the host {name}"
         raise
 
@@ -110,7 +104,8 @@ def _refused(what: str, action: CommandStep, error: Refused) -> StepFailed:
 
 
 def _too_slow(action: CommandStep, timeout: float) -> StepFailed:
-    return StepFailed(f"not done after {timeout:g} s", sent=_sent(action), hint="the step's `timeout:` may be raised")
+    what = f"not done after {in_seconds(timeout)}"
+    return StepFailed(what, sent=_sent(action), hint="the step's `timeout:` may be raised")
 
 
 def _sent(action: CommandStep) -> str:

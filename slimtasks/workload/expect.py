@@ -39,7 +39,8 @@ def text_of(data: bytes) -> str:
 
 
 def shortened(text: str, limit: int = 600) -> str:
-    """The beginning of `text`, at most `limit` characters of it, and how much there is in all."""
+    """At most `limit` characters of `text`, and how much there is in all: more of its end, where errors stand."""
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}\n[... {len(text)} characters in all]"
+    first = limit // 3
+    return f"{text[:first]}\n[... {len(text)} characters in all ...]\n{text[first - limit :]}"

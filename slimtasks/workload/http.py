@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 
 from slimtasks.spec.steps import Http
+from slimtasks.workload.clock import in_seconds
 from slimtasks.workload.expect import shortened, text_of, unmet, unmet_headers
 from slimtasks.workload.failure import StepFailed
 
@@ -50,7 +51,7 @@ def _check_once(action: Http, address: tuple[str, int], timeout: float) -> None:
     try:
         answer = fetch(action, address, timeout)
     except TimeoutError:
-        raise StepFailed(f"no whole answer after {timeout:g} s", sent=_sent(action)) from None
+        raise StepFailed(f"no whole answer after {in_seconds(timeout)}", sent=_sent(action)) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise StepFailed(f"no answer: {_cause(error)}", sent=_sent(action), hint=_hint(error)) from error
     wrong = mismatches(action, answer)

@@ -9,6 +9,7 @@ from typing import Any
 
 from slimtasks.engine.failure import Refused
 from slimtasks.spec.steps import Wait
+from slimtasks.workload.clock import in_seconds
 from slimtasks.workload.expect import shortened, text_of, unmet
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.launcher import Exit
@@ -73,7 +74,7 @@ def wait_log(target: Target, expected: str, timeout: float) -> None:
     def printed() -> bool:
         return not unmet([expected], text_of(target.container.logs(tail=LOG_TAIL)))
 
-    _until(target, timeout, printed, lambda: StepFailed(f"not in the log after {timeout:g} s: {expected}"))
+    _until(target, timeout, printed, lambda: StepFailed(f"not in the log after {in_seconds(timeout)}: {expected}"))
 
 
 def wait_health(target: Target, timeout: float) -> None:
@@ -89,7 +90,7 @@ def wait_health(target: Target, timeout: float) -> None:
         try:
             last = target.launcher.exec(target.container, command, "", min(each, timeout))
         except TimeoutError:
-            last = Exit(-1, b"", f"not done after {min(each, timeout):g} s".encode())
+            last = Exit(-1, b"", f"not done after {in_seconds(min(each, timeout))}".encode())
         except Refused:
             target.must_run()
             raise
@@ -97,7 +98,7 @@ def wait_health(target: Target, timeout: float) -> None:
 
     def failed() -> StepFailed:
         came = text_of(last.stdout + last.stderr) if last else ""
-        return StepFailed(f"not healthy after {timeout:g} s", sent=" ".join(command), came=shortened(came))
+        return StepFailed(f"not healthy after {in_seconds(timeout)}", sent=" ".join(command), came=shortened(came))
 
     _until(target, timeout, healthy, failed)
 
@@ -130,5 +131,5 @@ def _closed(ports: list[int], seen: frozenset[Listener], timeout: float) -> Step
     hint = "if the image is right not to open it, let the workload begin with a `wait:` for what it does open"
     if inner:
         hint = f"{inner[0]} cannot be reached from outside its container: let the server listen on 0.0.0.0"
-    what = f"{names}: nobody listens after {timeout:g} s"
+    what = f"{names}: nobody listens after {in_seconds(timeout)}"
     return StepFailed(what, came=f"listening in the container: {listening}", hint=hint)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from slimtasks.errors import WorkloadError
 from slimtasks.spec.steps import Http, Pytest, Step, StructureTest, Tcp, Wait
 from slimtasks.workload.failure import PartResult, StepFailed
+from slimtasks.workload.other_hosts import hint_for
 
 STARTS_NOTHING = ", which starts nothing"  # of a step's title: it tells nothing of what the image has to do
 
@@ -66,7 +67,8 @@ def workload_error(
     lines += _last_words("the container's last log lines", log)
     for fate, words in (others or {}).items():
         lines += [f"  {fate}", *_last_words("its last log lines", words)]
-    return WorkloadError("\n".join(lines), failure.hint, step=name)
+    hint = failure.hint or hint_for("\n".join((failure.came, log)))
+    return WorkloadError("\n".join(lines), hint, step=name)
 
 
 def _last_words(title: str, log: str) -> list[str]:

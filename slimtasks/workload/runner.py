@@ -29,7 +29,7 @@ from slimtasks.workload.report import StepResult, WorkloadResult, step_title, wo
 from slimtasks.workload.services import started_services
 from slimtasks.workload.target import Target, ending
 from slimtasks.workload.trial import Trial, Workload
-from slimtasks.workload.unstarted import in_words
+from slimtasks.workload.unstarted import START_HINT, in_words
 from slimtasks.workload.volumes import fresh_volumes
 
 SETTLE = 3.0  # seconds for which a container without a workload is watched once it is ready
@@ -160,8 +160,7 @@ def started(trial: Trial, clock: Clock) -> Iterator[Trial]:
             trial.launcher.start(container)
         except Refused as error:
             what = f"the container does not start: {in_words(error.reason)}"
-            hint = error.hint or "see `run:` in the spec, and CMD and ENTRYPOINT of the image"
-            raise _not_started(trial, StepFailed(what, hint=hint), "", clock) from error
+            raise _not_started(trial, StepFailed(what, hint=error.hint or START_HINT), "", clock) from error
         way = stack.enter_context(reach(engine, container, work.tracer_image))
         target = Target(trial.launcher, container, way, image_config)
         yield replace(trial, ports=ports, target=target)

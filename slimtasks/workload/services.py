@@ -14,6 +14,7 @@ from slimtasks.workload.clock import Clock
 from slimtasks.workload.container_config import container_config, exposed_ports
 from slimtasks.workload.failure import StepFailed
 from slimtasks.workload.health import NANOSECONDS, with_check
+from slimtasks.workload.other_hosts import HINT
 from slimtasks.workload.others import other_image
 from slimtasks.workload.plain import PlainLauncher
 from slimtasks.workload.reach import reach
@@ -21,7 +22,7 @@ from slimtasks.workload.readiness import health_command, wait_ready
 from slimtasks.workload.report import workload_error
 from slimtasks.workload.target import Running, Target, ending
 from slimtasks.workload.trial import Trial
-from slimtasks.workload.unstarted import in_words
+from slimtasks.workload.unstarted import START_HINT, in_words
 
 READY_TIMEOUT = 60.0  # seconds, longer than for the image under test: a database makes its files first
 _READY = "ready"  # the condition where the spec says none: as the HEALTHCHECK tells, or else the exposed ports
@@ -105,7 +106,9 @@ def _wait_ready(service: Service, target: Target, left: float, *, healthy: bool)
                 f"give it what it waits for; or say what shows that it is ready: `healthcheck:` of services.{name}, or "
                 f"`run: depends_on: {{{name}: {{condition: service_started}}}}` for one that need not be"
             )
-        else:
+        elif failure.hint == START_HINT:
+            failure.hint = f"see `image:` and `command:` of services.{name}"
+        elif failure.hint != HINT:
             failure.hint = f"its last words may say why; services.{name} holds how it is started"
         raise
 

@@ -11,8 +11,10 @@ from slimtasks.engine.container import Container
 from slimtasks.errors import EngineError
 from slimtasks.spec.service import Service
 from slimtasks.workload.failure import StepFailed
-from slimtasks.workload.launcher import Launcher
+from slimtasks.workload.launcher import Exit, Launcher
+from slimtasks.workload.other_hosts import hint_for
 from slimtasks.workload.reach import Reach
+from slimtasks.workload.unstarted import START_HINT, unstarted
 
 LOG_LINES = 15  # last ones, in errors
 
@@ -27,10 +29,18 @@ class Target:
     image_config: Mapping[str, Any]  # the `Config` of the image it runs
 
     def must_run(self) -> None:
-        """StepFailed where the container has ended."""
+        """StepFailed where the container has ended, or never began."""
         state = self.container.inspect()["State"]
-        if not state.get("Running"):
-            raise StepFailed(f"the container ended by itself {ending(state)}", hint=_ending_hint(state))
+        if state.get("Running"):
+            return
+        why = self.refusal(state)
+        if why:
+            raise StepFailed(f"the container does not start: {why}", hint=START_HINT)
+        raise StepFailed(f"the container ended by itself {ending(state)}", hint=_ending_hint(state, self.log()))
+
+    def refusal(self, state: Mapping[str, Any]) -> str:
+        """Why its program did not start, of a container that has ended in that `State`; empty where it did."""
+        return unstarted(Exit(int(state.get("ExitCode", 0)), self.log().encode(), b""))
 
     def log(self) -> str:
         """The last LOG_LINES lines of what the container printed; empty where the engine cannot tell."""
@@ -69,9 +79,9 @@ def _signal(status: int) -> str:
         return ""
 
 
-def _ending_hint(state: Mapping[str, Any]) -> str:
+def _ending_hint(state: Mapping[str, Any], log: str) -> str:
     if state.get("OOMKilled"):
         return "raise `run: mem_limit:`"
     if not state.get("ExitCode"):
         return "for a command that ends use the step `oneshot`; a server has to stay in the foreground"
-    return "its last words may say why; `run:` holds how it is started"
+    return hint_for(log) or "its last words may say why; `run:` holds how it is started"

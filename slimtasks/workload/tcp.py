@@ -6,6 +6,7 @@ import socket
 import time
 
 from slimtasks.spec.steps import Tcp
+from slimtasks.workload.clock import in_seconds
 from slimtasks.workload.expect import is_negated, shortened, text_of, unmet
 from slimtasks.workload.failure import StepFailed
 
@@ -22,7 +23,7 @@ def check_tcp(action: Tcp, address: tuple[str, int], timeout: float) -> None:
             connection.sendall(action.send.encode())
             ended = _receive(connection, action.expect, received, time.monotonic() + timeout)
     except TimeoutError:
-        ended = f"after {timeout:g} s"
+        ended = f"after {in_seconds(timeout)}"
     except OSError as error:
         ended = f"when the connection failed: {error.strerror or error}"
         if not action.expect:

@@ -10,6 +10,7 @@ HINT = (
     "correct the command, or put the program into the image; into a slim image comes what the workload runs, "
     "and what only `checks` run needs a `keep:` rule"
 )
+START_HINT = "see `run:` in the spec, and CMD and ENTRYPOINT of the image"
 
 _REFUSED = (
     re.compile(r'exec: "(?P<program>[^"]*)": (?P<why>.*)', re.DOTALL),
@@ -44,8 +45,10 @@ def in_words(reason: str) -> str:
 
 
 def _words(program: str, why: str) -> str:
-    if "permission denied" in why or "cannot be executed" in why:
+    if "permission denied" in why:
         return f"{program} is no file that may be executed"
+    if "cannot be executed" in why:  # the gate does not tell why
+        return f"{program} is no file that may be executed, or no program for this machine"
     if "exec format error" in why:
         return f"{program} is no program for this machine"
     if "not found" in why and "/" not in program:
