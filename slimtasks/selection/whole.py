@@ -7,14 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slimtasks.packages.dependencies import staying
-from slimtasks.packages.distribution import Distribution
-from slimtasks.packages.distributions import is_looked_through
 from slimtasks.packages.dpkg import is_essential, stanzas
-from slimtasks.packages.node import app_of
 from slimtasks.records import ImagePath, Reason, Selected, bare_name
-from slimtasks.rootfs import parent
 from slimtasks.selection.image import FatImage
 from slimtasks.selection.kept import Kept
+from slimtasks.selection.languages import whole_distributions
 
 # What a package brings for people to read; a run that reads it has traced it.
 _DOCUMENTATION = re.compile(
@@ -52,7 +49,7 @@ def keep_whole(image: FatImage, kept: Kept, granularity: Granularity) -> int:
     """Keeps all of each package of which the run opened a file, documentation aside; how many there are."""
     used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
     if granularity.languages:
-        used |= _distributions(image, beside=granularity.beside)
+        used |= whole_distributions(image, beside=granularity.beside)
     if granularity.distribution:
         used |= _packages(image, depended_on=granularity.depended_on)
     for paths, reason in used.values():
@@ -87,46 +84,6 @@ def beyond(selected: Iterable[Selected], by_file: frozenset[ImagePath], image: F
 def is_metadata(choice: Selected) -> bool:
     """Whether the path stays only to tell of others."""
     return all(reason.kind == "metadata" for reason in choice.reasons)
-
-
-def _distributions(image: FatImage, *, beside: bool) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
-    """The languages' packages of which a file was opened that is no metadata, by a name that no other one has.
-
-    And what they, the user's own and the apps of which a file was opened say that they depend on.
-
-    `beside`: those, too, that a language's own tools installed in the same place as one of them.
-    """
-    used: dict[str, tuple[tuple[ImagePath, ...], Reason]] = {}
-    places: dict[ImagePath, str] = {}
-    needing = {one.place: (one.name, one.needs) for one in image.distributions.all if one.local}
-    for path in sorted(image.opened):
-        owner = image.distributions.owners.get(path)
-        if owner is not None and not is_looked_through(path):
-            reason = Reason("package", f"{owner.name}, of which {path} was used", path)
-            used.setdefault(f"{owner.name} {owner.place}", (owner.paths, reason))
-            places.setdefault(_place(owner), owner.name)
-            needing.setdefault(owner.place, (owner.name, owner.needs))
-        elif owner is None and (app := app_of(path, image.inputs.captured)):
-            needing.setdefault(app[0], (f"the app in {app[0]}", app[1]))
-    while needing:
-        place, (needer, names) = needing.popitem()
-        for other in image.distributions.found(place, names):
-            if f"{other.name} {other.place}" not in used:
-                reason = Reason("package", f"{other.name}, on which {needer} depends")
-                used[f"{other.name} {other.place}"] = (other.paths, reason)
-                needing[other.place] = (other.name, other.needs)
-    for other in image.distributions.all if beside else ():
-        name = places.get(_place(other))
-        if name and not any((entry := image.tree.lookup(path)) and entry.package for path in other.paths[:1]):
-            reason = Reason("package", f"{other.name}, which was installed beside {name}")
-            used.setdefault(f"{other.name} {other.place}", (other.paths, reason))
-    return used
-
-
-def _place(distribution: Distribution) -> ImagePath:
-    """What it was installed into: /app/node_modules of /app/node_modules/@hono/node-server."""
-    head, found, _ = distribution.place.rpartition("/node_modules/")
-    return ImagePath(head + found) if found else parent(distribution.place)
 
 
 def _packages(image: FatImage, *, depended_on: bool) -> Mapping[str, tuple[tuple[ImagePath, ...], Reason]]:
