@@ -57,3 +57,61 @@ def test_what_a_drop_rule_took_is_the_users_to_take_back(site: Repo) -> None:
 def test_what_no_file_helps(site: Repo) -> None:
     site.append(SPEC, "checks:\n  - http: {body: [goodbye]}\n")
     fails(site, site.run("repair", "web"), "repair:web", "check 1 (http) failed", "it fails on the fat image, too")
+
+
+SERVICE = """\
+services:
+  store:
+    image: ground
+    command: [sh, -c, mkdir /www && echo stored >/www/it && exec httpd -f -h /www]
+    expose: [80]
+checks:
+  - exec: {command: [fetch], stdout: [stored]}
+"""
+
+
+def test_what_is_asked_of_a_service(site: Repo) -> None:
+    """It is there in each trial, and what is lacking is what the image asks it with."""
+    site.write("images/web/fetch", '#!/bin/sh\nread -r address </srv/store && wget -q -O - "$address"\n').chmod(0o755)
+    site.write("images/web/store", "http://store/it\n")
+    site.append(DOCKERFILE, "COPY fetch /bin/\nCOPY store /srv/\n")
+    site.append(SPEC, SERVICE)
+    before = site.path(SPEC).read_text()
+    result = site.run("repair", "web", "--write")
+    assert result.status == 0, result.output
+    assert site.path(SPEC).read_text() == f'{before}keep: ["/bin/fetch", "/srv/store"]\n'  # the shell is its own wget
+    assert result.ran[-1] == "verify:web" and site.left_over() == []
+
+
+SCENARIOS = """\
+scenarios:
+  asks:
+    workload:
+      - http: {path: /absent, status: 404}
+    checks:
+      - exec: {command: [tool], stdout: [first]}
+  reads:
+    run: {command: [sh, -c, "echo up; exec sleep 60"], stop_signal: SIGKILL}
+    workload:
+      - wait: {log: up}
+      - exec: {command: [ls, /www], stdout: [index.html]}
+    checks:
+      - exec: {command: [cat, /srv/two], stdout: [second]}
+"""
+
+
+@pytest.mark.slow
+def test_what_two_scenarios_lack(tool: Repo) -> None:
+    tool.write("images/web/two", "second\n")
+    tool.append(DOCKERFILE, "COPY two /srv/\n")
+    tool.replace(SPEC, CHECK, SCENARIOS)
+    before = tool.path(SPEC).read_text()
+    result = tool.run("repair", "web", "--write")
+    assert result.status == 0, result.output
+    assert "check 1 of scenario asks (exec) failed" in result.output
+    assert tool.path(SPEC).read_text() == f'{before}keep: ["/bin/cat", "/bin/tool", "/srv/one", "/srv/two"]\n'
+    assert result.ran[-1] == "verify:web" and tool.left_over() == []
+    tool.replace(SPEC, ', "/srv/two"', "")
+    result = tool.run("repair", "web")
+    assert "check 1 of scenario reads (exec) failed" in result.output and 'keep: ["/srv/two"]' in result.output
+    assert result.status == 1, result.output
