@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
-from engine_relay import Relay
-from workload_images import app_image, left_over, relay_image
 
 from slimtasks.engine.client import Engine
 from slimtasks.errors import ServiceFailed, WorkloadError
@@ -22,46 +18,16 @@ from slimtasks.workload.report import WorkloadResult
 from slimtasks.workload.runner import run_workload
 from slimtasks.workload.trial import Workload
 
-pytest_plugins = ("engine_images",)  # busybox
-pytestmark = pytest.mark.engine
+pytest_plugins = ("engine_images", "workload_runs")
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("no_container_left")]
 
 
 NOTHING = Run()
 DONE: Literal["service_completed_successfully"] = "service_completed_successfully"
 
 
-@pytest.fixture(scope="module")
-def near(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return Engine(tmp_path_factory.mktemp("checkout"))
-
-
-@pytest.fixture(scope="module")
-def far(near: Engine) -> Iterator[Engine]:
-    """The same engine by TCP, as if on another machine."""
-    with Relay() as relay:
-        yield Engine(near.checkout, {"DOCKER_HOST": relay.address})
-
-
-@pytest.fixture(scope="module")
-def app(near: Engine, busybox: Path) -> Iterator[str]:
-    with app_image(near, busybox) as image:
-        yield image
-
-
-@pytest.fixture(scope="module")
-def helper(near: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with relay_image(near, tmp_path_factory.mktemp("programs")) as image:
-        yield image
-
-
-@pytest.fixture(autouse=True)
-def no_service_left(near: Engine, far: Engine) -> Iterator[None]:
-    yield
-    assert left_over(near, near.run) + left_over(near, far.run) == []
-
-
 def run(
-    engine: Engine, app: str, *services: Service, steps: tuple[Action, ...], spec: Run | None = None, helper: str = ""
+    engine: Engine, app: str, *services: Service, steps: tuple[Action, ...], spec: Run | None = None, tracer: str = ""
 ) -> WorkloadResult:
     kinds = {kind: name for name, kind in ACTIONS.items()}
     numbered = tuple(Step(n, f"i.yaml:{n}:5", kinds[type(one)], one) for n, one in enumerate(steps, 1))
@@ -75,7 +41,7 @@ def run(
         folder=folder,
         file=folder / "image.yaml",
     )
-    work = Workload(image, numbered, app, app, helper, {}, others={"the-app": app})
+    work = Workload(image, numbered, app, app, tracer, {}, others={"the-app": app})
     return run_workload(engine, PlainLauncher(engine), work)
 
 
@@ -96,21 +62,18 @@ WEB = service("web")
 GET = ("wget", "-q", "-O", "-", "http://web/")
 
 
-@pytest.mark.parametrize("place", ["near", "far"])
-def test_all_containers_find_a_service_by_its_name(
-    place: str, near: Engine, far: Engine, app: str, helper: str
-) -> None:
+def test_all_containers_find_a_service_by_its_name(either: Engine, app: str, tracer: str) -> None:
     steps = (
         Oneshot(command=GET, stdout=("hello",)),
         Exec(command=GET, stdout=("hello",)),
         Client(command=GET, stdout=("hello",)),
         Http(body=("hello",)),
     )
-    result = run(far if place == "far" else near, app, WEB, steps=steps, helper=helper)
+    result = run(either, app, WEB, steps=steps, tracer=tracer)
     assert len(result.steps) == 4
 
 
-def test_the_image_starts_once_its_services_can_serve(near: Engine, app: str) -> None:
+def test_the_image_starts_once_its_services_can_serve(engine: Engine, app: str) -> None:
     late = service("late", "sleep 0.7; httpd -p 80 -h /www; exec sleep 60")
     healthy = service(
         "healthy",
@@ -119,21 +82,25 @@ def test_the_image_starts_once_its_services_can_serve(near: Engine, app: str) ->
         expose=("9999/tcp",),
     )
     asks = Run(command=("sh", "-c", "wget -q -O - http://late/ && echo served; exec sleep 60"))
-    run(near, app, late, healthy, steps=(Wait(log="/^served$/"), Exec(command=("true",))), spec=asks)
+    run(engine, app, late, healthy, steps=(Wait(log="/^served$/"), Exec(command=("true",))), spec=asks)
 
 
-def test_services_wait_for_each_other_and_share_volumes(near: Engine, app: str) -> None:
+def test_services_wait_for_each_other_and_share_volumes(engine: Engine, app: str) -> None:
     data = (Volume("/data", "data"),)
     migrate = service("migrate", "sleep 0.4; echo made >/data/made", volumes=data, expose=())
     done = (Dependency("migrate", DONE),)
     uses = service("uses", "cp /data/made /www/made && exec server", volumes=data, depends_on=done)
     run(
-        near, app, migrate, uses, steps=(Exec(command=("wget", "-q", "-O", "-", "http://uses/made"), stdout=("made",)),)
+        engine,
+        app,
+        migrate,
+        uses,
+        steps=(Exec(command=("wget", "-q", "-O", "-", "http://uses/made"), stdout=("made",)),),
     )
 
 
-def test_a_service_that_does_not_get_ready(near: Engine, app: str) -> None:
-    error = fails(near, app, service("db", "echo no disk >&2; exit 3"))
+def test_a_service_that_does_not_get_ready(engine: Engine, app: str) -> None:
+    error = fails(engine, app, service("db", "echo no disk >&2; exit 3"))
     assert error.step == "service db"
     assert error.what == (
         "i.yaml:db: service db failed: the container ended by itself with exit status 3\n"
@@ -141,11 +108,11 @@ def test_a_service_that_does_not_get_ready(near: Engine, app: str) -> None:
         "    no disk"
     )
     assert error.hint == "its last words may say why; services.db holds how it is started"
-    ended = fails(near, app, service("once", "true"))
+    ended = fails(engine, app, service("once", "true"))
     assert "ended by itself with exit status 0" in ended.what
     assert DONE in ended.hint
     failed = fails(
-        near,
+        engine,
         app,
         service("once", "exit 5"),
         spec=Run(depends_on=(Dependency("once", "service_completed_successfully"),)),
@@ -153,9 +120,9 @@ def test_a_service_that_does_not_get_ready(near: Engine, app: str) -> None:
     assert failed.what.startswith("i.yaml:once: service once failed: it ended with exit status 5")
 
 
-def test_a_service_that_runs_and_cannot_serve(near: Engine, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_runs_and_cannot_serve(engine: Engine, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimtasks.workload.services.READY_TIMEOUT", 0.5)
-    error = fails(near, app, service("db", "echo waiting for peers; exec sleep 60"))
+    error = fails(engine, app, service("db", "echo waiting for peers; exec sleep 60"))
     assert isinstance(error, ServiceFailed)
     assert error.what == (
         "i.yaml:db: service db failed: port 80: nobody listens after 0.5 s\n"
@@ -165,26 +132,26 @@ def test_a_service_that_runs_and_cannot_serve(near: Engine, app: str, monkeypatc
     )
     assert "`run: depends_on: {db: {condition: service_started}}` for one that need not be" in error.hint
     check = Healthcheck(("CMD", "ls", "/absent"))
-    error = fails(near, app, service("db", "exec sleep 60", healthcheck=check))
+    error = fails(engine, app, service("db", "exec sleep 60", healthcheck=check))
     assert "service db failed: not healthy after 0.5 s\n  sent:     ls /absent\n" in error.what
 
 
-def test_a_service_that_cannot_be_had_or_started(near: Engine, app: str) -> None:
-    error = fails(near, app, Service(image="not-there:1", name="db", where="i.yaml:db"))
+def test_a_service_that_cannot_be_had_or_started(engine: Engine, app: str) -> None:
+    error = fails(engine, app, Service(image="not-there:1", name="db", where="i.yaml:db"))
     assert error.what.startswith("i.yaml:db: service db failed: ") and "not-there:1" in error.what
-    error = fails(near, app, Service(image="the-app", command=("/nope",), name="db", where="i.yaml:db"))
+    error = fails(engine, app, Service(image="the-app", command=("/nope",), name="db", where="i.yaml:db"))
     assert error.what == "i.yaml:db: service db failed: the container does not start: the image has no /nope"
 
 
-def test_healthy_needs_a_healthcheck(near: Engine, app: str) -> None:
-    error = fails(near, app, WEB, spec=Run(depends_on=(Dependency("web", "service_healthy"),)))
+def test_healthy_needs_a_healthcheck(engine: Engine, app: str) -> None:
+    error = fails(engine, app, WEB, spec=Run(depends_on=(Dependency("web", "service_healthy"),)))
     assert "has no HEALTHCHECK" in error.what
     assert error.hint == "give services.web a `healthcheck: {test: ...}`"
 
 
-def test_a_step_that_fails_tells_which_service_had_ended(near: Engine, app: str) -> None:
+def test_a_step_that_fails_tells_which_service_had_ended(engine: Engine, app: str) -> None:
     dies = service("db", "echo out of space; sleep 0.3; exit 9", expose=())
     started = Run(depends_on=(Dependency("db", "service_started"),))
-    error = fails(near, app, dies, steps=(Exec(command=("sh", "-c", "sleep 0.8; wget http://db/")),), spec=started)
+    error = fails(engine, app, dies, steps=(Exec(command=("sh", "-c", "sleep 0.8; wget http://db/")),), spec=started)
     assert error.step == "step 1 (exec)"
     assert "  service db ended by itself with exit status 9\n  its last log lines:\n    out of space" in error.what
