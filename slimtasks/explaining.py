@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ def cause_of(job: Job, identity: str, error: WorkloadError) -> Cause:
 def _cause(job: Job, identity: str, error: WorkloadError) -> Cause:
     job.say("failed: once more, traced, to see what it asks for in vain")
     misses, _ = _traced(job, identity, job.image.steps, misses=True)
-    lost = _lost(job, misses | {ImagePath(use.path) for use in named(job.image.steps)}, in_vain=True)
+    asked = {ImagePath(use.path) for use in named(job.image.steps)} | asked_by_engine(error.what)
+    lost = _lost(job, misses | asked, in_vain=True)
     if lost:
         return _listed("asked for in vain, though the fat image has it", lost, job)
     # Who lists a directory and finds a name lacking does not ask for it: Python's imports, the globs of a shell.
@@ -60,6 +62,12 @@ def _cause(job: Job, identity: str, error: WorkloadError) -> Cause:
     if lost:
         return _listed("used on the fat image, and not in this one", lost, job)
     return _of_fat(job, error.step)
+
+
+def asked_by_engine(said: str) -> set[ImagePath]:
+    """What the engine looked a user or group up in, in vain, before there was a container to watch."""
+    found = re.search(r"unable to find (?:user|group) .*: no matching entries in (passwd|group) file", said)
+    return {ImagePath(f"/etc/{found[1]}")} if found else set()
 
 
 def _used(job: Job) -> set[ImagePath]:

@@ -55,6 +55,16 @@ def test_what_a_drop_rule_took(users: Repo, dropped: str, named: str, call: str)
     assert users.run().failed == ()
 
 
+@pytest.mark.parametrize(("user", "file"), [("nobody", "passwd"), ("65534:nogroup", "group")])
+def test_what_the_engine_looks_a_name_up_in(users: Repo, user: str, file: str) -> None:
+    """No trace shows that it does: it reads the file before there is a container."""
+    users.append(SPEC, f"drop: [/etc/{file}]\n")
+    users.replace(SPEC, "run: {", f"run: {{user: '{user}', ")
+    users.replace(SPEC, "  - exec: {command: [users], stdout: [both]}\n", "")
+    line = f'/etc/{file}: taken away by drop: ["/etc/{file}"] at {SPEC}:11:8'
+    fails(users, users.run(), "verify:web", f"no matching entries in {file} file", line)
+
+
 def test_what_the_workload_never_used(users: Repo) -> None:
     users.append(SPEC, "checks:\n  - exec: {command: [users]}\n  - exec: {command: [cat, /bin/wget], timeout: 5s}\n")
     users.replace(SPEC, "  - exec: {command: [users], stdout: [both]}\n", "")
