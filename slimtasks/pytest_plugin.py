@@ -64,7 +64,7 @@ def slim_container(pytestconfig: pytest.Config) -> Iterator[SlimContainer]:
         with started(_checkout(), os.environ, name, print) as told:
             yield _told(told)
     except SlimError as error:
-        pytest.fail(f"slim_container: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"slim_container: {error}", pytrace=False) from None
 
 
 def _told(environ: Mapping[str, str]) -> SlimContainer:

@@ -39,6 +39,8 @@ run: {{stop_grace_period: 5s}}
 workload:
   - http: {{path: /page/, body: [of the page]}}
   - exec: {{command: [sh, -c, 'wget -q -O - "$FROM"'], stdout: [stored]}}
+  - client: {{command: [wget, -q, -O, "-", "http://shop/page/"], stdout: [of the page]}}
+  - client: {{command: [wget, -q, -O, "-", "http://web/page/"], stdout: [of the page]}}
 """
 
 

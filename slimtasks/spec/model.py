@@ -258,6 +258,12 @@ class Image:
         """The name by which other containers find it."""
         return self.variant_of or self.name
 
+    @property
+    def network_names(self) -> tuple[str, ...]:
+        """All of them; in Compose, others know it by its service's name."""
+        names = (self.known_as, self.source.service, *self.run.aliases)
+        return tuple(dict.fromkeys(filter(None, names)))
+
     def all_steps(self, *, checks: bool) -> tuple[Step, ...]:
         """Those of every scenario's workload, with `checks` those too."""
         return tuple(step for one in self.by_scenario for step in (one.steps if checks else one.workload))

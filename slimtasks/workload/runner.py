@@ -150,7 +150,7 @@ def started(trial: Trial, clock: Clock) -> Iterator[Trial]:
     config = replace(
         trial.config(),
         published=tuple(map(Port, sorted(ports))),
-        network_aliases=(work.image.known_as, *work.image.run.aliases) if trial.network else (),
+        network_aliases=work.image.network_names if trial.network else (),
         log_driver="json-file",
     )
     with ExitStack() as stack:
