@@ -37,7 +37,11 @@ class EngineError(SlimError):
 
 
 class BuildError(SlimError):
-    """A Dockerfile build or a bootstrap failed."""
+    """A Dockerfile build or a bootstrap failed; `base` is the image that the builder could not get, if that is why."""
+
+    def __init__(self, what: str, hint: str = "", *, base: str = "") -> None:
+        super().__init__(what, hint)
+        self.base = base
 
 
 class WorkloadError(SlimError):

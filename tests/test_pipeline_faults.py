@@ -64,6 +64,14 @@ def test_a_base_that_is_nowhere(site: Repo) -> None:
     fails(site, site.run(), "fat:web", what, "-> declare it in images/, or load it")
 
 
+def test_a_base_for_another_machine(site: Repo) -> None:
+    tag = f"{site.tags}/elsewhere:1"
+    site.engine.load_stream(iter([image_of(tag, tar(d("bin")), architecture="riscv64")]))
+    site.write(DOCKERFILE, f"FROM {tag}\nCOPY server /bin/\n")
+    what = f"web: the base image {tag} is in the engine for linux/riscv64, and this is built for linux/"
+    fails(site, site.run(), "fat:web", what, "-> `docker pull --platform linux/")
+
+
 def test_a_registry_that_cannot_be_reached(site: Repo) -> None:
     site.replace(SPEC, "{dockerfile: Dockerfile}", "{image: 'registry.invalid/none:1'}")
     what = f"{SPEC}:2:7: from.image: the image registry.invalid/none:1 is not in the engine and cannot be pulled: "

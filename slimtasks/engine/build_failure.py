@@ -64,6 +64,7 @@ def _base_failure(name: str, base: str, reason: str) -> BuildError:
     return BuildError(
         f"{name}: the base image {base} is not in the engine and cannot be pulled: {cause}\n  {_short(reason)}",
         f"declare it in images/, or load it (`docker load`), or `docker pull {base}` where there is a network",
+        base=base,
     )
 
 

@@ -139,13 +139,29 @@ def _built(job: Job, *, fresh: bool) -> str:
             job.engine.untag(making_tag(job))  # of a try before
             for written, identity in bases:
                 job.engine.tag(identity, written)
-            built = job.engine.build(replace(_build(job), no_cache=fresh), job.say)
+            built = _build_once(job, replace(_build(job), no_cache=fresh))
             if all((job.engine.inspect_image(written) or {}).get("Id") == identity for written, identity in bases):
                 return built
     names = ", ".join(written for written, _ in bases)
     raise BuildError(
         f"{job.image.name}: something else keeps moving the tags {names} while they are built on", "run it again"
     )
+
+
+def _build_once(job: Job, wanted: Build) -> str:
+    """The image's id. Of a base that the engine has for another machine, builders say that there is none."""
+    try:
+        return job.engine.build(wanted, job.say)
+    except BuildError as error:
+        found = (job.engine.inspect_image(error.base) if error.base else None) or {}
+        here = wanted.platform or f"linux/{job.engine.info.architecture}"
+        there = f"{found.get('Os')}/{found.get('Architecture')}"
+        if not found or f"{here}/".startswith(f"{there}/"):  # behind them may stand a variant
+            raise
+        raise BuildError(
+            f"{job.image.name}: the base image {error.base} is in the engine for {there}, and this is built for {here}",
+            f"`docker pull --platform {here} {error.base}`, or build on what is for {here}",
+        ) from error
 
 
 def _build(job: Job) -> Build:
