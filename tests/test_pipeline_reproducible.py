@@ -210,8 +210,9 @@ def packaged(repo: Repo, busybox: Path, tag: str) -> None:
 def test_source_date_epoch_of_a_base_and_a_variant_leaves_a_package_its_own(repo: Repo, busybox: Path) -> None:
     packaged(repo, busybox, f"{repo.tags}/theirs:1")
     source = f"from: {{image: '{repo.tags}/theirs:1'}}\nworkload: [oneshot: {{command: [cat, /usr/share/tiny]}}]\n"
-    repo.write("images/flat/image.yaml", f"kind: base\n{source}squash: {{remove: [/var/cache]}}\n")
-    more = "unowned: traced\nfinal: {variants: [debug]}\n"
+    flat = f"kind: base\ntags: [{repo.tags}/flat]\nsquash: {{remove: [/var/cache]}}\n"
+    repo.write("images/flat/image.yaml", flat + source)
+    more = f"tags: [{repo.tags}/data]\nunowned: traced\nfinal: {{variants: [debug]}}\n"
     repo.write("images/data/image.yaml", source.replace(f"{repo.tags}/theirs:1", "flat") + more)
     refused = repo.run("data", SOURCE_DATE_EPOCH="1700000000000")  # milliseconds
     assert (refused.status, refused.failed) == (1, ("base:flat",)), refused.output

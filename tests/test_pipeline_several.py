@@ -23,6 +23,27 @@ def chain(image: str) -> tuple[str, ...]:
     return tuple(f"{stage}:{image}" for stage in STAGES if stage != "base")
 
 
+def test_a_name_that_is_no_tag_of_the_repo_means_the_same_as_before(repo: Repo) -> None:
+    name = repo.tags  # of an image, which nobody else has
+    repo.write(f"images/{name}/image.yaml", f"kind: build\ntags: [{name}/it]\nfrom: {{dockerfile: Dockerfile}}\n")
+    repo.write(f"images/{name}/Dockerfile", f'FROM {name}/ground\nRUN ["touch", "/it"]\n')
+    repo.write("images/on/image.yaml", f"kind: build\ntags: [{name}/on]\nfrom: {{dockerfile: Dockerfile}}\n")
+    repo.write("images/on/Dockerfile", f'FROM {name}\nRUN ["cat", "/it"]\n')
+    repo.append("images/web/image.yaml", f"services: {{beside: {{image: {name}, command: [sleep, '99']}}}}\n")
+    made = repo.run("on", "web")
+    assert made.status == 0, made.output
+    assert repo.engine.inspect_image(name) is None
+
+    theirs = repo.result("ground")["id"]
+    repo.engine.tag(theirs, f"{name}:latest")
+    for image in ("on", "web"):
+        repo.append(f"images/{image}/Dockerfile", 'RUN ["cat", "/etc/passwd"]\n')
+    made = repo.run("on", "web")
+    assert made.status == 0 and {"fat:on", "fat:web"} <= set(made.ran), made.output
+    assert (repo.engine.inspect_image(name) or {})["Id"] == theirs
+    assert repo.run("on", "web").ran == () and repo.left_over() == []
+
+
 def test_one_of_three_images_fails(repo: Repo) -> None:
     for name in ("api", "site"):
         repo.add_web(name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import tarfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from slimtasks.sources.steady import steady
 from slimtasks.spec import Bootstrap
 from slimtasks.spec.context import build_context, dockerfile_name
 from slimtasks.spec.host_files import packages_lock
+from slimtasks.spec.names import tagged
 
 _TRIES = 3
 _PRINTS = "it has to print a build context, that is a tar with a Dockerfile, and nothing else, and to end with 0"
@@ -132,9 +134,10 @@ def taken(job: Job, wanted: str, key: str, platform: str = "") -> str:
 
 def _built(job: Job, *, fresh: bool) -> str:
     """Builds the Dockerfile; if somebody else moved a base's tag meanwhile, builds again."""
-    bases = [(written, job.built(name)) for written, name in job.image.references]
-    tags = {tag for _, name in job.image.references for tag in job.images[name].tags}
-    with steady(job, {*tags, *(written for written, _ in bases)}):
+    named = [one for one in job.image.references if one[0] in job.image.dockerfile_images]
+    bases = [(written, job.built(name)) for written, name in named]
+    tags = {tag for _, name in named for tag in job.images[name].tags}
+    with steady(job, {*tags, *(written for written, _ in bases)}), _put_back(job, {written for written, _ in named}):
         for _ in range(_TRIES):
             job.engine.untag(making_tag(job))  # of a try before
             for written, identity in bases:
@@ -162,6 +165,24 @@ def _build_once(job: Job, wanted: Build) -> str:
             f"{job.image.name}: the base image {error.base} is in the engine for {there}, and this is built for {here}",
             f"`docker pull --platform {here} {error.base}`, or build on what is for {here}",
         ) from error
+
+
+@contextmanager
+def _put_back(job: Job, written: set[str]) -> Iterator[None]:
+    """At the end, of these names those that are no tags of this repo mean again what they meant before.
+
+    A Dockerfile may call an image by its name in this repo, 'redis', which the engine has another image of.
+    """
+    own = {tag for image in job.images.values() for tag in image.tags}
+    before = {name: job.engine.inspect_image(name) for name in sorted(written) if tagged(name) not in own}
+    try:
+        yield
+    finally:
+        for name, found in before.items():
+            if found:
+                job.engine.tag(str(found["Id"]), name)
+            else:
+                job.engine.untag(name)
 
 
 def _build(job: Job) -> Build:
