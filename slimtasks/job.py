@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from slimtasks.records import intact, read_json
 from slimtasks.spec.model import Image
+from slimtasks.spec.names import tagged
 from slimtasks.workspace import ImageFiles, Workspace
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class Job:
     def built(self, name: str) -> str:
         """The engine's id of another declared image, which a task before this one has built."""
         return named_image(result_file(self.workspace, self.images[name]))
+
+    def reference(self, written: str) -> str:
+        """What the spec calls `written`, as an engine knows it: a tag, where that is the name of a declared image."""
+        declared = dict(self.image.references).get(written)
+        tags = self.images[declared].tags if declared else ()
+        return tags[0] if tags and tagged(written) not in tags else written
 
 
 def files_of(workspace: Workspace, image: Image) -> ImageFiles:

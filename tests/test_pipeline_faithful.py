@@ -110,8 +110,9 @@ def test_what_add_cannot_carry_is_told_and_refused_with_builder_docker(repo: Rep
     assert repo.left_over() == []
 
 
-def test_a_builder_lays_files_over_a_base(repo: Repo) -> None:
-    repo.append("images/web/image.yaml", f"final: {{base: {repo.tag('ground')}, builder: docker}}\n")
+@pytest.mark.parametrize("base", ["ground", "{tags}/ground"])  # its name in the repo, and its tag
+def test_a_builder_lays_files_over_a_base(repo: Repo, base: str) -> None:
+    repo.append("images/web/image.yaml", f"final: {{base: {base.format(tags=repo.tags)}, builder: docker}}\n")
     build(repo, "web")
     ground, web = repo.result("ground"), repo.result("web")
     with repo.engine.save(web["id"]) as stream:

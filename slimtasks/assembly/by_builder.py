@@ -64,7 +64,7 @@ def build(job: Job, packed: Packed) -> SlimImage:
 
 
 def _built(job: Job) -> str:
-    base = job.image.final.base
+    base = job.reference(job.image.final.base)
     with steady(job, () if base == "scratch" else (base,)):
         return job.engine.build(
             Build(

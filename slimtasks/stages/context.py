@@ -19,7 +19,7 @@ def run(job: Job) -> str:
     packed = read_packed(job)
     names = [f"{number}-{layer.name}.tar" for number, layer in enumerate(packed.layers, 1)]
     tars = [job.workspace.layer(layer.diff_id) for layer in packed.layers]
-    text = dockerfile(json.loads(packed.config), names, job.image.final.base)
+    text = dockerfile(json.loads(packed.config), names, job.reference(job.image.final.base))
     write_context(job.files.context, text, list(zip(names, tars, strict=True)))
     size = size_text(job.files.context.stat().st_size)
     return f"{size}; ADD loses {lost(packed.beyond_add, _NAMED)}" if packed.beyond_add else size
