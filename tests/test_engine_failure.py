@@ -37,6 +37,8 @@ def test_reasons_lose_the_layers_they_came_through(reason: str, text: str) -> No
 
 def test_hints_tell_what_to_do() -> None:
     assert "docker system df" in refused("loading x", "write /a: no space left on device", 500).hint
+    other = "image with reference x was found but does not match the specified platform: wanted linux/arm64, actual: x"
+    assert refused("creating x", other, 404).hint.startswith("`run: platform:` is for another machine")
     assert "publish another" in refused("starting x", "Bind for 0.0.0.0:80 failed: port is already allocated", 500).hint
 
 

@@ -102,6 +102,8 @@ def refused(doing: str, reason: str, status: int) -> Refused:
         hint = "the engine has no address range left: remove networks that nothing uses (`docker network ls`)"
     elif "port is already allocated" in reason or "address already in use" in reason:
         hint = "another container or program has that port: stop it, or publish another one"
+    elif "does not match the specified platform" in reason:
+        hint = "`run: platform:` is for another machine than the image: correct it, or pull the image for that one"
     return Refused(f"{doing} failed: {reason}", hint, status=status)
 
 
