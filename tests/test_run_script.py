@@ -76,6 +76,15 @@ def test_only_what_builds_needs_an_engine(checkout: Path, line: str, needed: boo
     assert bash(checkout, f"needs_engine {line}").returncode == (0 if needed else 1)
 
 
+@pytest.mark.parametrize(("line", "called"), [("why a /b", "doit why a /b"), ("corpus -n 2", "doit -n 2 web report")])
+def test_doit_is_called_by_its_name(checkout: Path, line: str, called: str) -> None:
+    """Its messages say how to go on by the name that it was called by."""
+    (checkout / "images/web").mkdir(parents=True)
+    (checkout / ".venv/bin").mkdir(parents=True)
+    program(checkout / ".venv/bin/doit", 'echo "${0##*/} $*"')
+    assert bash(checkout, f"prepare() {{ :; }}; main {line}").stdout == f"{called}\n"
+
+
 def test_the_corpus_is_every_image_that_can_run_here(checkout: Path) -> None:
     for name in ("web", "tracer", "tracer-arm64"):
         (checkout / "images" / name).mkdir(parents=True)
