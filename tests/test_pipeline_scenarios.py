@@ -240,5 +240,5 @@ def test_a_check_of_one_that_fails(several: Repo) -> None:
 def test_one_that_does_not_start(several: Repo) -> None:
     several.replace(SPEC, "command: [worker]", "command: [wrker]")
     several.replace(SPEC, "      - wait: {log: read worker}\n", "")
-    said = f"{SPEC}: start of scenario worker failed: the container ended by itself with exit status 127\n"
+    said = f"{SPEC}: start of scenario worker failed: the container does not start: the image has no wrker "
     fails(several, several.run(), "trace:web", "the workload fails on the fat image already", said)
