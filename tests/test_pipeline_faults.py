@@ -20,15 +20,21 @@ pytestmark = pytest.mark.engine
 
 def test_a_build_that_fails(site: Repo) -> None:
     site.append(DOCKERFILE, "RUN echo last words >&2; exit 3\n")
-    where = (
-        f"web: Dockerfile line {len(site.path(DOCKERFILE).read_text().splitlines())}: RUN echo last words >&2; exit 3"
-    )
-    fails(site, site.run(), "fat:web", f"{where}: exit code 3\n      last words\n", "-> correct Dockerfile")
+    line = len(site.path(DOCKERFILE).read_text().splitlines())
+    where = f"web: {DOCKERFILE} line {line}: RUN echo last words >&2; exit 3"
+    fails(site, site.run(), "fat:web", f"{where}: exit code 3\n      last words\n", f"-> correct {DOCKERFILE}")
+
+
+def test_a_build_that_fails_beside_its_context(site: Repo) -> None:
+    """Where the engine knows the Dockerfile by a name of ours."""
+    site.write("images/web/sent/file", "x")
+    site.replace(SPEC, "{dockerfile: Dockerfile}", "{dockerfile: Dockerfile, context: sent}")
+    fails(site, site.run(), "fat:web", f"web: {DOCKERFILE} line ", f"-> correct {DOCKERFILE}")
 
 
 def test_a_dockerfile_that_is_none(site: Repo) -> None:
     site.append(DOCKERFILE, "RUNN x\n")
-    fails(site, site.run(), "fat:web", "web: Dockerfile: dockerfile parse error line", "unknown instruction: RUNN")
+    fails(site, site.run(), "fat:web", f"web: {DOCKERFILE}: dockerfile parse error line", "unknown instruction: RUNN")
 
 
 def test_an_unreadable_dockerfile(site: Repo) -> None:

@@ -43,6 +43,7 @@ class Build:
     secrets: tuple[str, ...] = ()  # as of `docker buildx build --secret`
     ssh: tuple[str, ...] = ()  # as of `docker buildx build --ssh`
     name: str = ""  # what messages call the image
+    file: str = ""  # what they call the Dockerfile; its name in the context unless said
 
     def __str__(self) -> str:
         return self.name or self.tag
@@ -131,7 +132,12 @@ class _Run:
 
     def _failure(self, reason: str) -> BuildError:
         return build_failure(
-            str(self._build), self._build.dockerfile, self._dockerfile, reason, self._progress, self._output
+            str(self._build),
+            self._build.file or self._build.dockerfile,
+            self._dockerfile,
+            reason,
+            self._progress,
+            self._output,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import tarfile
 import time
@@ -201,6 +202,7 @@ def _build(job: Job) -> Build:
         secrets=tuple(_secret(secret.id, secret.file, secret.environment) for secret in source.secrets),
         ssh=source.ssh,
         name=image.name,
+        file=os.path.relpath(source.dockerfile, job.workspace.root),
     )
 
 
