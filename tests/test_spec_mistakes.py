@@ -171,6 +171,7 @@ SOURCES = {
     "from: {image: a, pull_policy: always}": "1:31: from.pull_policy: found 'always'; allowed: missing, never (nothin",
     "from: {image: a, pull-policy: never}": "1:18: from.pull-policy: unknown key; did you mean pull_policy? allowed:",
     "from: {dockerfile: sub/Dockerfile, pull_policy: never}": "1:36: from.pull_policy: only beside from.image",
+    "from: {bootstrap: {suite: b, variant: minbas}}": "1:39: from.bootstrap.variant: found 'minbas'; did you mean",
     "from: {bootstrap: {}}": "1:19: from.bootstrap.suite: is missing; needed: suite",
     "from: {bootstrap: {suite: b}, stdout: [x]}": "1:31: from.stdout: only beside from.dockerfile or from.image",
     "from: {image: a, stdout: []}": "1:26: from.stdout: found a list; allowed: the command that prints a build context",

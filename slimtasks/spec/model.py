@@ -34,6 +34,19 @@ from slimtasks.spec.steps import Client, Step
 SHARED_LAYERS = 6  # unless the repo says otherwise: with more, less and less is left to share (design, "Layers")
 
 Kind = Literal["slim", "base", "build"]
+Variant = Literal[  # mmdebstrap(1), --variant
+    "extract",
+    "custom",
+    "essential",
+    "apt",
+    "required",
+    "minbase",
+    "buildd",
+    "important",
+    "debootstrap",
+    "-",
+    "standard",
+]
 Preset = Literal["certificates", "timezones", "locales", "nss", "shell", "debug"]
 
 
@@ -59,7 +72,7 @@ class Bootstrap:
     """A Debian tree, made by mmdebstrap."""
 
     suite: Word
-    variant: Word = "minbase"
+    variant: Variant = "minbase"
     include: tuple[Word, ...] = ()
     mirror: str = ""  # empty: the bootstrap's own default
     __pydantic_config__ = spelled()
