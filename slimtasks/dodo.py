@@ -38,9 +38,9 @@ DOIT_CONFIG: dict[str, Any] = {
 
 def task_images() -> Iterator[dict[str, Any]]:
     """The tasks of every image below images/."""
-    from slimtasks.runner import NoParallelRunner, Runner
     from slimtasks.session import Session
-    from slimtasks.tasks import all_tasks
+    from slimtasks.tasks.of_images import all_tasks
+    from slimtasks.tasks.runner import NoParallelRunner, Runner
 
     try:
         session = Session(Path(), os.environ, PROGRESS.line)

@@ -14,10 +14,10 @@ from oci_archives import docker_archive
 from tars import d, f, tar
 
 from slimtasks import fatfiles, inventories
-from slimtasks.cleaning import clean
 from slimtasks.errors import SlimError
 from slimtasks.inventories import inventory_of
 from slimtasks.job import Job
+from slimtasks.operations.cleaning import clean
 from slimtasks.records import share_file
 from slimtasks.session import Session
 from slimtasks.spec import From, Image

@@ -17,7 +17,7 @@ import os, sys
 from pathlib import Path
 from slimtasks.inputs import Check
 from slimtasks.session import Session
-from slimtasks.tasks import report_task, tasks_of
+from slimtasks.tasks.of_images import report_task, tasks_of
 session = Session(Path(), os.environ, print)
 session.__dict__["images"] = {}
 made = [task for image in session.repo.images for task in tasks_of(image, session)]

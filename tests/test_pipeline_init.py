@@ -15,8 +15,8 @@ from tars import Item, d, f
 from slimtasks.engine.client import Engine
 from slimtasks.errors import SlimError
 from slimtasks.oci.config import KIND_LABEL
+from slimtasks.operations.proposing import propose
 from slimtasks.proposal.wish import Wish
-from slimtasks.proposing import propose
 from slimtasks.spec import Image, load
 from slimtasks.workload.report import step_title
 

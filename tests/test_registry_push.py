@@ -17,7 +17,7 @@ from tars import f, tar
 
 from slimtasks.errors import Damaged, SlimError
 from slimtasks.oci.document import INDEX
-from slimtasks.pushing import send
+from slimtasks.operations.pushing import send
 from slimtasks.records import read_json
 from slimtasks.registry.compressed import COMPRESSOR, compressed
 from slimtasks.registry.reference import parse

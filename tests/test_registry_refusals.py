@@ -16,7 +16,7 @@ import pytest
 from debian_registry import Registries, built, free_port
 
 from slimtasks.errors import SlimError
-from slimtasks.pushing import send
+from slimtasks.operations.pushing import send
 from slimtasks.workspace import Workspace
 
 pytest_plugins = ("debian_registry",)

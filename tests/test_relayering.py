@@ -11,8 +11,8 @@ import pytest
 from slimtasks.errors import Damaged, SlimError
 from slimtasks.layers.lock import parse_lock
 from slimtasks.layers.plan import WORTH
+from slimtasks.operations.relayering import relayer
 from slimtasks.records import Entry, ImagePath, Package, Reason, Selected, write_lines
-from slimtasks.relayering import relayer
 from slimtasks.spec import From, Image, Repo
 from slimtasks.spec.model import Final, KeepPreset
 from slimtasks.workspace import Workspace

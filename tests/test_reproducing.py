@@ -16,9 +16,9 @@ from slimtasks.errors import SlimError
 from slimtasks.job import Job
 from slimtasks.oci.archive import write_image
 from slimtasks.oci.layer import LayerWriter
-from slimtasks.rebuilding import rebuild
+from slimtasks.operations.rebuilding import rebuild
+from slimtasks.operations.reproducing import verify_reproducible
 from slimtasks.records import Entry, ImagePath, SlimImage, write_json
-from slimtasks.reproducing import verify_reproducible
 
 ENVIRON = {"DOCKER_HOST": "unix:///nowhere.sock", "PATH": os.environ["PATH"]}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from slimtasks import tasks
 from slimtasks.inputs import ForeignImage, Unaltered
 from slimtasks.session import Session
 from slimtasks.stages.report import rows
-from slimtasks.tasks import report_task, tasks_of
+from slimtasks.tasks import of_images as tasks
+from slimtasks.tasks.of_images import report_task, tasks_of
 
 BASE = "kind: base\ntags: [my/base]\nfrom: {bootstrap: {suite: bookworm}}\n"
 APP = """

@@ -54,7 +54,7 @@ class Answering(OptionsAnywhere, DoitCmdBase):  # type: ignore[misc]  # doit has
 
     def _stale(self, session: Session, names: Iterable[str]) -> list[str]:
         """A line for each image that doit would make anew."""
-        from slimtasks.staleness import stale
+        from slimtasks.tasks.staleness import stale
 
         tasks = {task.name: task for task in self.task_list}
         found = ((name, stale(name, session, tasks, self.dep_manager)) for name in dict.fromkeys(names))

@@ -41,9 +41,9 @@ class Init(OptionsAnywhere):
         import sys
 
         from slimtasks.errors import SlimError, of_system
+        from slimtasks.operations.proposing import propose
         from slimtasks.progress import PROGRESS
         from slimtasks.proposal.wish import Wish
-        from slimtasks.proposing import propose
 
         if not pos_args:
             raise InvalidCommand("init: say of what, for example: doit init nginx:1.25")

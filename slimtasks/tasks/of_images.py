@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from slimtasks import command_tasks, inputs
-from slimtasks.actions import clean_stage, run_stage, write_report
+from slimtasks import inputs
 from slimtasks.compose_override import compose_override
 from slimtasks.fingerprint import digest_of, digest_of_code
 from slimtasks.job import files_of, result_file
@@ -20,6 +19,8 @@ from slimtasks.spec import Image
 from slimtasks.spec.context import build_context
 from slimtasks.spec.host_files import add_files, trace_lock
 from slimtasks.spec.model import Limits
+from slimtasks.tasks import of_commands
+from slimtasks.tasks.actions import clean_stage, run_stage, write_report
 from slimtasks.trace.tracer_image import sources_digest
 
 Task = dict[str, Any]
@@ -37,7 +38,7 @@ def all_tasks(session: Session) -> Iterator[Task]:
         if stage in stages:
             yield {"basename": stage, "name": None, "doc": f"of all images: {doc}"}
     yield report_task(session)
-    yield command_tasks.relayer_task(session)
+    yield of_commands.relayer_task(session)
 
 
 def tasks_of(image: Image, session: Session) -> Iterator[Task]:
@@ -46,15 +47,15 @@ def tasks_of(image: Image, session: Session) -> Iterator[Task]:
     variants = [(one, list(_selected_chain(one, session))) for one in image.variants]
     yield from (dict(task) for _, tasks in ((image, chain), *variants) for task in tasks)  # doit takes them apart
     if is_traced(image):
-        yield command_tasks.lock_task(image, session)
-        yield command_tasks.repair_task(image, session)
+        yield of_commands.lock_task(image, session)
+        yield of_commands.repair_task(image, session)
     if image.kind == "slim":
-        yield command_tasks.reproducible_task(image, session)
+        yield of_commands.reproducible_task(image, session)
     if image.kind != "build":
-        yield command_tasks.push_task(image, session)
-    yield from command_tasks.update_tasks(image, session)
+        yield of_commands.push_task(image, session)
+    yield from of_commands.update_tasks(image, session)
     for variant in variants:
-        yield command_tasks.reproducible_task(variant[0], session)
+        yield of_commands.reproducible_task(variant[0], session)
         yield _whole_task(variant[0], [(image, chain), variant], [variant], session)
     yield _whole_task(image, [(image, chain), *variants], [(image, chain), *variants], session)
 
@@ -307,7 +308,7 @@ def _maker(stage: str) -> str:
 
 @cache
 def _code() -> str:
-    return digest_of_code((Path(__file__).parent, ("**/*.py",)))
+    return digest_of_code((Path(__file__).parents[1], ("**/*.py",)))
 
 
 _DOCS = {

@@ -78,14 +78,14 @@ def write_report(session: Session) -> Any:
 
 def run_relayer(session: Session, yes: bool) -> Any:
     """Plans the shared layers, and writes images/layers.lock where `yes` was said."""
-    from slimtasks.relayering import relayer
+    from slimtasks.operations.relayering import relayer
 
     return _told(lambda: relayer(session.workspace, session.repo, session.environ, PROGRESS.line, write=yes))
 
 
 def run_reproducible(image: Image, session: Session) -> Any:
     """Makes the image once more; fails where it comes out otherwise."""
-    from slimtasks.reproducing import verify_reproducible
+    from slimtasks.operations.reproducing import verify_reproducible
 
     return _with_engine(session, lambda: verify_reproducible(_job(image, session)))
 
@@ -108,7 +108,7 @@ def run_repair(image: Image, session: Session, write: bool) -> Any:
 def run_update(image: Image, session: Session) -> Any:
     """Fetches what the image needs; notes the packages that it and those that use it have before that."""
     from slimtasks.inputs import users
-    from slimtasks.updating import update, versions
+    from slimtasks.operations.updating import update, versions
 
     for one in (image, *users(image, session)):
         if one.name not in session.before:
@@ -126,7 +126,7 @@ def run_update(image: Image, session: Session) -> Any:
 
 def tell_changes(image: Image, session: Session) -> Any:
     """Says which packages of the image are others than before the update."""
-    from slimtasks.updating import changes, versions
+    from slimtasks.operations.updating import changes, versions
 
     began = time.monotonic()
     summary = changes(session.before.get(image.name), versions(session.workspace, image))
@@ -135,7 +135,7 @@ def tell_changes(image: Image, session: Session) -> Any:
 
 def run_push(image: Image, session: Session, to: str) -> Any:
     """Sends the image to a registry, or writes it down; no engine is asked for it."""
-    from slimtasks.pushing import send
+    from slimtasks.operations.pushing import send
 
     return _told(lambda: send(session.workspace, image, to, session.environ, PROGRESS.line))
 
@@ -161,7 +161,7 @@ def _told(work: Callable[[], str], cause_of: Callable[[SlimError], SlimError] = 
 
 def clean_stage(image: Image, targets: list[Path], session: Session, dryrun: bool) -> None:
     """Removes a stage's files, and the image in the engine that they name."""
-    from slimtasks import cleaning
+    from slimtasks.operations import cleaning
 
     with session.alone():
         for line in cleaning.clean(session, image, targets, dryrun):

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slimtasks import fatfiles
-from slimtasks.cleaning import clean
 from slimtasks.errors import SlimError, WorkloadError
 from slimtasks.job import Job, result_file
 from slimtasks.oci.config import KIND_LABEL
+from slimtasks.operations.cleaning import clean
 from slimtasks.proposal.facts import Facts, facts_of, started_by
 from slimtasks.proposal.looking import look
 from slimtasks.proposal.seen import Seen

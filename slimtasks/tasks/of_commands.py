@@ -6,10 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from slimtasks import inputs
-from slimtasks.actions import run_push, run_relayer, run_repair, run_reproducible, run_stage, run_update, tell_changes
 from slimtasks.job import result_file
 from slimtasks.session import Session
 from slimtasks.spec import Image
+from slimtasks.tasks.actions import (
+    run_push,
+    run_relayer,
+    run_repair,
+    run_reproducible,
+    run_stage,
+    run_update,
+    tell_changes,
+)
 
 Task = dict[str, Any]
 

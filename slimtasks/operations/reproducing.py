@@ -22,7 +22,7 @@ from slimtasks.terminal import shown
 from slimtasks.workspace import Workspace
 
 _MOST = 20  # differences told of each layer
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 def verify_reproducible(job: Job) -> str:
@@ -67,7 +67,9 @@ def _make(job: Job, again: Workspace, others: Mapping[str, str]) -> None:
     env = {**job.environ, **others, "PYTHONPATH": path}
     hidden = {name: job.environ.get(name) for name in (*others, "PYTHONPATH")}
     words = (str(job.workspace.root.absolute()), str(folder), job.image.name, json.dumps(hidden))
-    done = process.run([sys.executable, "-m", "slimtasks.rebuilding", *words], env=env, cwd=folder, check=False)
+    done = process.run(
+        [sys.executable, "-m", "slimtasks.operations.rebuilding", *words], env=env, cwd=folder, check=False
+    )
     if done.status:
         told = done.stderr.decode(errors="replace").strip().replace(str(folder), str(job.workspace.build))
         raise SlimError(f"{job.image.name} cannot be made again: {told or f'ended with {done.status}'}")

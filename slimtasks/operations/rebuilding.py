@@ -1,7 +1,8 @@
 """What `doit verify-reproducible` runs in a process of its own: a slim image once more, from its trace on.
 
-python -m slimtasks.rebuilding ROOT FOLDER NAME HIDDEN: FOLDER stands for build/; HIDDEN is a JSON object of those
-variables of the caller that have another value here, null where he has none: what the spec asks for stays the same.
+python -m slimtasks.operations.rebuilding ROOT FOLDER NAME HIDDEN: FOLDER stands for build/; HIDDEN is a JSON object of
+those variables of the caller that have another value here, null where he has none: what the spec asks for stays the
+same.
 """
 
 from __future__ import annotations

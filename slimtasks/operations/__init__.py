@@ -1,0 +1,1 @@
+"""What the commands beside the tasks do: init, push, relayer, update, clean, verify-reproducible."""
