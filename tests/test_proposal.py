@@ -204,6 +204,7 @@ def test_what_does_not_run_comes_with_its_log_and_the_variables_in_it(tmp_path: 
     assert found.missing[:3] == ("The container ended by itself with exit status 1.", "Its last log lines:", "  line 7")
     text = spec_text(Draft("app-slim:1", {"image": "app:1"}), "", SERVICE, found, ())
     assert "#   set POSTGRES_PASSWORD or PGPASS_FILE\\x1b[0m\n" in text
+    assert "#   - http: {port: 80, path: /, body: [Welcome]}\n" in text
     assert read(tmp_path, in_force(text)).run.environment == (("POSTGRES_PASSWORD", "value"), ("PGPASS_FILE", "value"))
     ended = guess(SERVICE, Seen(status=0, ending="with exit status 0"))
     assert ended.missing == (

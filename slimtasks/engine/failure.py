@@ -19,7 +19,7 @@ _NOT_REACHED = (
     errno.ENETUNREACH,
     errno.ENOTDIR,
 )
-_START = "`./run` starts an engine where none answers; or set DOCKER_HOST to the address of one"
+_START = "start one, as `./run` does in a checkout of slimtasks; or set DOCKER_HOST to the address of one"
 _AGAIN = "see the engine's log, start it again (`./run` does, where it is its own), then run the same command again"
 
 

@@ -59,7 +59,7 @@ def spec_text(draft: Draft, about: str, facts: Facts, guess: Guess, missed: Iter
         "",
         *_run(draft, guess),
         "",
-        *_workload(guess),
+        *_workload(facts, guess),
         "",
         *_comment("What has to work that the workload does not try? The same steps, on the slim image alone:"),
         *_commented("checks:", "  - exec: {command: [program, --version]}"),
@@ -101,7 +101,7 @@ def _run(draft: Draft, guess: Guess) -> list[str]:
     return [*lines, *_commented("run:", "  environment:", *(f"    {name}: value" for name in names))]
 
 
-def _workload(guess: Guess) -> list[str]:
+def _workload(facts: Facts, guess: Guess) -> list[str]:
     lines = _comment(
         "What must it be able to do? Only what these steps use stays, and all have to pass on the slim image."
     )
@@ -111,7 +111,8 @@ def _workload(guess: Guess) -> list[str]:
         lines += _comment(question)
     if guess.steps:
         return [*lines, "workload:", *(f"  - {step}" for step in map(_bare, guess.steps))]
-    return [*lines, *_commented("workload:", "  - http: {port: 8080, path: /, body: [Welcome]}")]
+    port = next((port[: -len("/tcp")] for port in facts.ports if port.endswith("/tcp")), "8080")
+    return [*lines, *_commented("workload:", f"  - http: {{port: {port}, path: /, body: [Welcome]}}")]
 
 
 def _bare(step: str) -> str:
