@@ -76,7 +76,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_it_says_first_and_writes_when_told(checkout: Checkout) -> None:
-    assert checkout.relayer(write=False) == "images/layers.lock is as it was: `doit relayer --yes` writes it"
+    assert checkout.relayer(write=False) == "images/layers.lock is not there yet: `doit relayer --yes` writes it"
     assert not checkout.lock.exists()
     assert checkout.said == [
         "  root            c  3 images  1 file  640.0 kB",

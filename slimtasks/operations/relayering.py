@@ -45,7 +45,7 @@ def relayer(
     for line in Changes(images, old, new).lines():
         say(line)
     if not write:
-        return f"{LOCK} is as it was: `doit relayer --yes` writes it"
+        return f"{LOCK} is {'as it was' if old else 'not there yet'}: `doit relayer --yes` writes it"
     write_lock(workspace.layers_lock, new)
     return f"{LOCK} is written: `doit` packs what changes"
 
