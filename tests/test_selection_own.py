@@ -100,6 +100,20 @@ def test_unowned(unowned: str, stays: str) -> None:
     assert " ".join(line.partition(": ")[0] for line in found.splitlines()) == stays
 
 
+def test_what_a_link_of_the_user_s_leads_to_is_not_his() -> None:
+    """It is a package's, which other images may have in a layer that they share."""
+    tree = f"""{TREE}
+/site/bin/python -> /usr/bin/python3 layer=3
+/usr/bin/python3 -> python3.11 package=p
+/usr/bin/python3.11 package=p
+"""
+    chosen = {item.path: item.reasons for item in selection(BUILDKIT, tree).selected}
+    leads = "the symlink /site/bin/python leads to it"
+    assert [(one.kind, one.detail) for one in chosen[ImagePath("/usr/bin/python3.11")]] == [("needed", leads)]
+    assert {one.kind for one in chosen[ImagePath("/usr/bin/python3")]} == {"needed"}
+    assert {one.kind for one in chosen[ImagePath("/site/bin/python")]} == {"own"}
+
+
 @pytest.mark.parametrize(
     "history", [("",), ("ADD file:1 in /", "jib-maven-plugin:3.4"), ("bazel build //x", "bazel build //y")]
 )

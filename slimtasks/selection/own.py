@@ -54,14 +54,22 @@ def keep_own(image: FatImage, history: History, kept: Kept, notes: list[str]) ->
         if entry.type != "dir" and not is_nobodys(entry.path):
             reason = claim(entry)
             if reason is not None:
-                kept.follow(entry.path, reason)
-                kept.keep(entry.path, reason)
+                _keep(entry.path, reason, kept)
     for distribution in image.distributions.all:
         if distribution.local:
             reason = Reason("own", f"{distribution.name}, installed from {distribution.local}")
             for path in distribution.paths:
-                kept.follow(path, reason)
-                kept.keep(path, reason)
+                _keep(path, reason, kept)
+
+
+def _keep(path: ImagePath, reason: Reason, kept: Kept) -> None:
+    """Keeps it with what it leads to, which may be a package's: /usr/bin/python3 of /venv/bin/python."""
+    walk = kept.tree.walk(path)
+    kept.keep(path, reason)
+    if walk.final is None or walk.final.path == path:
+        return
+    if kept.keep(walk.final.path, Reason("needed", f"the symlink {path} leads to it", path)):
+        kept.keep_passed(walk, path, reason)
 
 
 def _anything_unowned(image: FatImage) -> Claim:
