@@ -39,7 +39,7 @@ from slimtasks.workspace import Workspace
 
 SAMPLES = ("bash", "flask", "git", "java-app", "memcached", "nginx", "node-app", "perl-app", "postgres", "redis")
 MORE = ("curl", "pytool")
-NAMES = tuple(sorted((*SAMPLES, *MORE)))
+CORPUS = ("ruby-app", "spool", "venv-app")  # the others whose builds take Debian's packages of whatever version
 WAYS = ("fat", "flat", "ours")
 LIBRARY, SONAME = "libssl3", "libssl.so.3"
 MOST_TOTAL = 1.08  # of every file stored once
@@ -60,27 +60,28 @@ Images = Mapping[str, Sequence[Layer]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    parser.add_argument("--corpus", action="store_true", help=f"with {', '.join(CORPUS)}, too")
+    samples = (*SAMPLES, *(CORPUS if parser.parse_args().corpus else ()))
     print(machine())
     began = time.monotonic()
     fleet = tuple(CHECKOUT / "benchmarks/fleet" / name for name in ("ground", *MORE))
-    with sandbox(("build-nginx", "debian", *SAMPLES), fleet) as folder:
+    with sandbox(("build-nginx", "debian", *samples), fleet) as folder:
         for dockerfile in folder.glob("images/*/Dockerfile"):
             if dockerfile.parent.name not in ("ground", "build-nginx"):
                 text = dockerfile.read_text()
                 dockerfile.write_text(text.replace(f"FROM {OURS}debian:bookworm", f"FROM {OURS}ground"))
         put_tracer_in(folder)
-        measure(folder)
+        measure(folder, sorted((*samples, *MORE)))
     print(f"took {time.monotonic() - began:.0f} s")
 
 
-def measure(folder: Path) -> None:
+def measure(folder: Path, names: Sequence[str]) -> None:
     """Builds, changes, builds again; prints all figures, and which goals they meet."""
-    store = Store(folder)
-    run(doit("lock", *NAMES), folder)  # so that nothing is traced again, and nothing else changes by that
-    pack(folder, NAMES)
+    store = Store(folder, names)
+    run(doit("lock", *names), folder)  # so that nothing is traced again, and nothing else changes by that
+    pack(folder, names)
     print(run(doit("relayer", "--yes"), folder).output)
-    pack(folder, NAMES)
+    pack(folder, names)
     first = store.fleet()
     once = store.once(first["flat"])
     print(totals(first, once), "\n")
@@ -89,7 +90,7 @@ def measure(folder: Path) -> None:
     before = first
     for event in (config_changed, application_built, library_updated):
         words, images = event(folder)
-        pack(folder, images)
+        pack(folder, images or names)
         after = store.fleet()
         rows.append((words, *figures(before, after)))
         goals += list(GOALS[event](folder, before, after))
@@ -126,7 +127,7 @@ def application_built(folder: Path) -> tuple[str, Sequence[str]]:
 def library_updated(folder: Path) -> tuple[str, Sequence[str]]:
     spec = folder / "images/ground/image.yaml"
     spec.write_text(spec.read_text().replace('PATCH: ""', f"PATCH: {LIBRARY}"))
-    return f"(c) update of {LIBRARY}", NAMES
+    return f"(c) update of {LIBRARY}", ()  # all
 
 
 def append(path: Path, text: str) -> None:
@@ -224,7 +225,8 @@ def shared_layer_with(soname: str, folder: Path, images: Images) -> Layer:
 class Store:
     """Reads the layers of the fleet in all three ways; knows what each tar compresses to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self._names = names
         self._workspace = Workspace(folder)
         self._engine = engine(folder)
         self._folder = folder / "measured"
@@ -233,12 +235,12 @@ class Store:
         self._flats: dict[tuple[Layer, ...], Layer] = {}
 
     def fleet(self) -> dict[str, Images]:
-        ours = {name: self._ours(name) for name in NAMES}
+        ours = {name: self._ours(name) for name in self._names}
         for layers in ours.values():
             if tuple(layers) not in self._flats:
                 self._flats[tuple(layers)] = self._flat(layers)
         flat = {name: [self._flats[tuple(layers)]] for name, layers in ours.items()}
-        return {"fat": {name: self._fat(name) for name in NAMES}, "flat": flat, "ours": ours}
+        return {"fat": {name: self._fat(name) for name in self._names}, "flat": flat, "ours": ours}
 
     def once(self, flat: Images) -> int:
         """Bytes of an archive that has each content of any file once, compressed."""
