@@ -58,13 +58,17 @@ def told(path: ImagePath, content: bytes) -> Identity | None:
     gem = _GEM.fullmatch(path)
     if gem:
         return Identity("gem", gem["name"], gem["version"], path)
-    head = re.split(r"\r?\n\r?\n", content.decode("utf-8", "replace"), maxsplit=1)[0]
-    fields = dict(reversed(_FIELD.findall(head)))  # of several, the first
+    fields = dict(reversed(_FIELD.findall(head_of(content))))  # of several, the first
     if not fields.get("Name") or not fields.get("Version"):
         return None
     place = path if path.endswith(".egg-info") else parent(path)
     place = parent(place) if place.endswith("/EGG-INFO") else place
     return Identity("pypi", python_name(fields["Name"]), fields["Version"], place)
+
+
+def head_of(metadata: bytes) -> str:
+    """The fields of Python's metadata; behind an empty line comes the description."""
+    return re.split(r"\r?\n\r?\n", metadata.decode("utf-8", "replace"), maxsplit=1)[0]
 
 
 def python_name(name: str) -> str:

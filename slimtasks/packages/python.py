@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from slimtasks.packages.distribution import Distribution
+from slimtasks.packages.identity import head_of, python_name
 from slimtasks.records import ImagePath
 from slimtasks.rootfs import Tree, join, normalise, parent
 
@@ -82,13 +83,11 @@ def _by_names(place: ImagePath, names: Iterable[str], tree: Tree) -> Iterator[Im
 
 
 def _named(name: str) -> str:
-    """'pypi/x', in the one spelling that the index knows it by (PEP 503)."""
-    return f"pypi/{re.sub(r'[-_.]+', '-', name).lower()}"
+    return f"pypi/{python_name(name)}"
 
 
 def _needs(metadata: bytes | None) -> tuple[str, ...]:
-    head = re.split(r"\r?\n\r?\n", _text(metadata or b""), maxsplit=1)[0]
-    return tuple(sorted(set(map(_named, _NEEDED.findall(head)))))
+    return tuple(sorted(set(map(_named, _NEEDED.findall(head_of(metadata or b""))))))
 
 
 def _is_file(path: ImagePath, tree: Tree) -> bool:

@@ -111,7 +111,7 @@ def _workload(facts: Facts, guess: Guess) -> list[str]:
         lines += _comment(question)
     if guess.steps:
         return [*lines, "workload:", *(f"  - {step}" for step in map(_bare, guess.steps))]
-    port = next((port[: -len("/tcp")] for port in facts.ports if port.endswith("/tcp")), "8080")
+    port = next(iter(facts.tcp), 8080)
     return [*lines, *_commented("workload:", f"  - http: {{port: {port}, path: /, body: [Welcome]}}")]
 
 

@@ -90,20 +90,9 @@ def report_task(session: Session) -> Task:
 
 
 def _base_chain(image: Image, session: Session) -> Iterator[Task]:
-    files, sent = files_of(session.workspace, image), build_context(image)
-    yield _task(
-        "base",
-        image,
-        session,
-        depends=[*inputs.source_files(sent), *inputs.packages_locks(image)],
-        uses=inputs.source_images(image),
-        targets=[files.base, files.archive],
-        settings=[
-            [image.squash, image.metadata, image.final, image.tags, session.environ.get("SOURCE_DATE_EPOCH")],
-            inputs.source_settings(image, sent),
-        ],
-        checks=[inputs.image_there(session, files.base), *_of_source(image, session)],
-    )
+    files = files_of(session.workspace, image)
+    tree = [image.squash, image.metadata, image.final, image.tags, session.environ.get("SOURCE_DATE_EPOCH")]
+    yield _source_task("base", image, session, files.base, [files.base, files.archive], [tree])
     yield _task(
         "sbom",
         image,
@@ -199,16 +188,24 @@ _CHAINS: dict[str, Callable[[Image, Session], Iterator[Task]]] = {
 
 
 def _fat_task(image: Image, session: Session) -> Task:
-    files, sent = files_of(session.workspace, image), build_context(image)
+    files = files_of(session.workspace, image)
+    return _source_task("fat", image, session, files.fat, [*files.of_fat], [])
+
+
+def _source_task(
+    stage: str, image: Image, session: Session, result: Path, targets: list[Path], settings: list[Any]
+) -> Task:
+    """The task that gets what `from` says; `result` names the image that it leaves in the engine."""
+    sent = build_context(image)
     return _task(
-        "fat",
+        stage,
         image,
         session,
         depends=[*inputs.source_files(sent), *inputs.packages_locks(image)],
         uses=inputs.source_images(image),
-        targets=[*files.of_fat],
-        settings=[inputs.source_settings(image, sent)],
-        checks=[inputs.image_there(session, files.fat), *_of_source(image, session)],
+        targets=targets,
+        settings=[*settings, inputs.source_settings(image, sent)],
+        checks=[inputs.image_there(session, result), *_of_source(image, session)],
     )
 
 
